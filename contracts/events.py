@@ -1,0 +1,213 @@
+"""The events that enter through Kafka: their types, their JSON form, and what makes one invalid.
+
+``decode`` is the only way in: it turns a message value into a typed event or raises :class:`InvalidEvent`, whose text
+names the value and the remedy and is what the dead letter carries.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+import xxhash
+
+MAX_ID_BYTES = 256
+# One event from the year 2100 must not end every decay.
+MAX_AHEAD_MS = 24 * 3600 * 1000
+KNOWN_TYPES = frozenset(
+    {"click", "view", "play", "like", "cart", "purchase", "share", "rating", "dislike", "skip", "hide"}
+)
+
+
+class InvalidEvent(ValueError):
+    """A message that is not an event.
+
+    Parameters
+    ----------
+    reason : str
+        One of a closed set of short names, for counting: ``"malformed"``, ``"invalid"``, ``"bad id"``, ``"bad time"``,
+        ``"unknown type"``, ``"bad rating"``, ``"key is not the user"``, ``"key is not the item"``.
+    detail : str
+        The offending value and what to do about it.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+Id = str | int
+"""Ids are non-empty strings of at most 256 bytes of UTF-8; integers are accepted and become strings."""
+
+
+class Click(msgspec.Struct, omit_defaults=True, gc=False):
+    """What a visitor did to an item: a click, a view, a purchase, a dislike …"""
+
+    user: Id
+    item: Id
+    time: int | None = None  # ms since the epoch, event time; absent = the record's own time stamp
+    type: str = "click"
+    value: float | None = None
+    id: Id | None = None  # the event's own identity; absent = (user, item, type, time)
+    list_id: str | None = msgspec.field(default=None, name="list")  # version of the list that was clicked
+    session: Id | None = None
+    context: dict[str, Any] | None = None
+
+
+class Rating(msgspec.Struct, omit_defaults=True, gc=False):
+    """An explicit rating of an item."""
+
+    user: Id
+    item: Id
+    rating: float
+    time: int | None = None  # ms since the epoch
+    id: Id | None = None
+
+
+class Impression(msgspec.Struct, omit_defaults=True, gc=False):
+    """A list that was shown to a visitor."""
+
+    user: Id
+    items: list[Id]
+    list_id: str = msgspec.field(name="list")
+    time: int | None = None  # ms since the epoch
+    propensities: list[float] | None = None
+    arm: str | None = None
+
+
+class Item(msgspec.Struct, omit_defaults=True, gc=False):
+    """What is known of an item; the newest record of an item replaces the earlier ones whole."""
+
+    item: Id
+    title: str | None = None
+    categories: list[str] = []
+    text: str | None = None
+    tags: list[str] = []
+    vector: list[float] | None = None
+    hidden: bool = False
+    expires: int | None = None  # ms since the epoch
+    created: int | None = None  # ms since the epoch
+    deleted: bool = False
+
+
+class User(msgspec.Struct, omit_defaults=True, gc=False):
+    """What is known of a visitor, or the wish to be forgotten."""
+
+    user: Id
+    forget: bool = False
+    attributes: dict[str, str | float | bool] = {}
+
+
+Event = Click | Rating | Impression | Item | User
+E = TypeVar("E", Click, Rating, Impression, Item, User)
+
+TYPES: dict[str, type[Click | Rating | Impression | Item | User]] = {
+    "clicks": Click,
+    "ratings": Rating,
+    "impressions": Impression,
+    "items": Item,
+    "users": User,
+}
+_decoders = {kind: msgspec.json.Decoder(kind) for kind in TYPES.values()}
+_encoder = msgspec.json.Encoder()
+
+
+def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int) -> E:
+    """Decode and validate one message.
+
+    Parameters
+    ----------
+    kind : type
+        The event type that the topic carries, see :data:`TYPES`.
+    value, key : bytes or None
+        As they stand in Kafka.
+    timestamp : int
+        The record's own time stamp in ms since the epoch: the event's time where it names none.
+
+    Returns
+    -------
+    Click, Rating, Impression, Item or User
+        With ids as strings and ``time`` filled in.
+
+    Raises
+    ------
+    InvalidEvent
+        When the message cannot be used; nothing about it may be learned then.
+    """
+    if value is None:
+        raise InvalidEvent("malformed", "the message has no value; send a JSON object")
+    try:
+        event: Any = _decoders[kind].decode(value)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent("invalid", f"{error}; see the JSON Schema of this topic") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidEvent("malformed", f"{error}; send one JSON object in UTF-8 per message") from error
+    if kind is Item:
+        event.item = _identifier("item", event.item)
+        _check_key("item", event.item, key)
+        return event  # type: ignore[no-any-return]
+    event.user = _identifier("user", event.user)
+    if kind is Click or kind is Rating:
+        event.item = _identifier("item", event.item)
+        if kind is Click and event.type not in KNOWN_TYPES:
+            raise InvalidEvent("unknown type", f"{event.type[:80]!r} is none of {', '.join(sorted(KNOWN_TYPES))}")
+        if kind is Rating and not abs(event.rating) <= 1e6:
+            raise InvalidEvent("bad rating", f"{event.rating!r} is outside ±1,000,000")
+    elif kind is Impression:
+        event.items = [_identifier("items", item) for item in event.items]
+    if kind is not User:
+        event.time = _event_time(event.time, timestamp)
+    _check_key("user", event.user, key)
+    return event  # type: ignore[no-any-return]
+
+
+def encode(event: Event) -> bytes:
+    """Encode an event as the JSON that :func:`decode` reads; fields at their defaults are left out."""
+    return _encoder.encode(event)
+
+
+def item_key(item: str) -> int:
+    """Return the 64-bit key of an item id (xxh3), the same on every worker and in every stored state."""
+    return xxhash.xxh3_64_intdigest(item)
+
+
+def identity(event: Click | Rating) -> int:
+    """Return the 64-bit identity of an event within its user's history.
+
+    An event whose identity already stands in the history is a repeat of the same message, not a new event: its ``id``
+    when it has one, else (item, type, time). The user is left out because identities are compared per user.
+    """
+    if event.id is not None:
+        return xxhash.xxh3_64_intdigest(f"id {event.id}")
+    type_ = event.type if isinstance(event, Click) else "rating"
+    return xxhash.xxh3_64_intdigest(f"{event.time} {type_} {event.item}")
+
+
+def _identifier(field: str, value: Id) -> str:
+    text = value if type(value) is str else str(value)
+    if not text:
+        raise InvalidEvent("bad id", f"{field!r} is empty; every {field} needs an id")
+    if len(text) * 4 > MAX_ID_BYTES and len(text.encode()) > MAX_ID_BYTES:
+        raise InvalidEvent("bad id", f"{field!r} is longer than {MAX_ID_BYTES} bytes: {text[:40]!r}…")
+    return text
+
+
+def _event_time(time: int | None, timestamp: int) -> int:
+    if time is None:
+        return timestamp
+    if time < 0:
+        raise InvalidEvent("bad time", f"{time} is before 1970; send milliseconds since the epoch")
+    if time > timestamp + MAX_AHEAD_MS:
+        raise InvalidEvent("bad time", f"{time} is more than a day after the record's own time stamp {timestamp}")
+    return time
+
+
+def _check_key(field: str, value: str, key: bytes | None) -> None:
+    if key is None or key != value.encode():
+        shown = "absent" if key is None else repr(key[:40])
+        raise InvalidEvent(
+            f"key is not the {field}",
+            f"the key is {shown} and the {field} {value[:40]!r}; Kafka keeps one {field}'s events in order only under "
+            f"one key: produce with key={value[:40]!r}",
+        )

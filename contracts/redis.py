@@ -1,0 +1,162 @@
+"""What stands in Redis for others to read: keys, encodings, time to live. No input or output here.
+
+A plain ``GET`` and a JSON parser are all that a reader needs. Braces are Redis Cluster hash tags; ids are
+percent-encoded inside keys, so no id can reach another key.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+DAY_S = 24 * 3600
+_VECTOR_HEADER = struct.Struct("<BBH")  # format version, element kind (1 = float16), dimensions
+_VECTOR_VERSION = 1
+
+
+class Keys:
+    """The names of all keys of one namespace.
+
+    Parameters
+    ----------
+    namespace : str
+        The deployment that wrote them, ``main`` unless the operator says otherwise.
+    prefix : str
+        First part of every key.
+
+    Examples
+    --------
+    >>> Keys().top("a:b")
+    'headrace:main:top:{a%3Ab}'
+    """
+
+    def __init__(self, namespace: str = "main", prefix: str = "headrace") -> None:
+        self._root = f"{prefix}:{namespace}"
+        self.active = f"{prefix}:active"  # string: the namespace that readers should use
+        self.withheld = f"{self._root}:withheld"  # set: items that must not be shown
+        self._top = f"{self._root}:top:{{"
+
+    def top(self, user: str) -> str:
+        """String, JSON, TTL: the user's list, see :func:`encode_list`. A missing key means a new user."""
+        return f"{self._top}{_escape(user)}}}"
+
+    def similar(self, item: str) -> str:
+        """String, JSON: ``{"items", "scores", "time"}``, the item's neighbours."""
+        return f"{self._root}:similar:{{{_escape(item)}}}"
+
+    def shared(self, name: str) -> str:
+        """String, JSON: ``popular``, ``trending`` or ``latest``, the lists to use when a user has none."""
+        return f"{self._root}:{name}"
+
+    def item(self, item: str) -> str:
+        """String, JSON: the metadata that a page needs."""
+        return f"{self._root}:item:{{{_escape(item)}}}"
+
+    def user_vector(self, user: str) -> str:
+        """String, binary: the published user embedding, see :func:`encode_vector`."""
+        return f"{self._root}:vector:user:{{{_escape(user)}}}"
+
+    def item_vector(self, item: str) -> str:
+        """String, binary: the published item embedding, see :func:`encode_vector`."""
+        return f"{self._root}:vector:item:{{{_escape(item)}}}"
+
+    def state(self, partition: int, user: str) -> str:
+        """Private: the user's recent events. One hash slot per partition, so that a batch loads in one ``MGET``."""
+        return f"{self._root}:state:{{{partition}}}:{_escape(user)}"
+
+    def seen(self, partition: int, user: str) -> str:
+        """Private: all items that the user has had."""
+        return f"{self._root}:seen:{{{partition}}}:{_escape(user)}"
+
+    def applied(self, partition: int) -> str:
+        """Private, hash: topic → next offset that the stored states of the partition do not contain."""
+        return f"{self._root}:applied:{{{partition}}}"
+
+    def watermark(self, partition: int) -> str:
+        """Hash: topic → next offset whose lists are not yet written; a reader's own write is in once it has passed."""
+        return f"{self._root}:watermark:{{{partition}}}"
+
+    def epoch(self, partition: int) -> str:
+        """Private, integer: raised at each assignment, so that a former owner can be told from the present one."""
+        return f"{self._root}:epoch:{{{partition}}}"
+
+    def status(self, worker: str) -> str:
+        """String, JSON, short TTL: what a worker says of itself, see ``streams.status``."""
+        return f"{self._root}:status:{{{_escape(worker)}}}"
+
+    def statuses(self) -> str:
+        """Pattern of all workers' status keys, for ``SCAN``."""
+        return f"{self._root}:status:*"
+
+
+def encode_list(
+    version: str,
+    items: Sequence[str],
+    scores: Sequence[float],
+    reasons: Sequence[Sequence[str]],
+    time: int,
+    model: str,
+    ratings: Sequence[float] | None = None,
+) -> bytes:
+    """Encode a recommendation list.
+
+    Parameters
+    ----------
+    version : str
+        ``"EPOCH.SEQUENCE"``; also the list's id, which clicks and impressions may name.
+    items : sequence of str
+        Best first.
+    scores : sequence of float
+        Of the same length, falling.
+    reasons : sequence of (scorer, item, …)
+        For the first items: the scorer that speaks loudest for it and the user's earlier items that it rests on.
+    time : int
+        When the list was made, ms since the epoch.
+    model : str
+        The log position that the item model had reached.
+    ratings : sequence of float, optional
+        Predicted ratings of the first items, for users who rate.
+    """
+    body: dict[str, Any] = {
+        "version": version,
+        "items": items,
+        "scores": scores,
+        "reasons": reasons,
+        "time": time,
+        "model": model,
+    }
+    if ratings is not None:
+        body["ratings"] = ratings
+    return orjson.dumps(body)
+
+
+def encode_vector(vector: NDArray[np.float32]) -> bytes:
+    """Encode an embedding as a four-byte header and little-endian float16 values, shape ``(d,)``."""
+    return _VECTOR_HEADER.pack(_VECTOR_VERSION, 1, len(vector)) + vector.astype("<f2").tobytes()
+
+
+def decode_vector(value: bytes) -> NDArray[np.float32]:
+    """Decode :func:`encode_vector`'s bytes.
+
+    Raises
+    ------
+    ValueError
+        When the version or the element kind is not known here, or the length does not fit.
+    """
+    version, kind, dimensions = _VECTOR_HEADER.unpack_from(value)
+    if version != _VECTOR_VERSION or kind != 1 or len(value) != _VECTOR_HEADER.size + 2 * dimensions:
+        raise ValueError(f"not a vector of format {_VECTOR_VERSION}: version {version}, kind {kind}, {len(value)} bytes")
+    return np.frombuffer(value, "<f2", dimensions, _VECTOR_HEADER.size).astype(np.float32)
+
+
+def _escape(identifier: str) -> str:
+    # Most ids need no escaping, and isalnum on ASCII is far cheaper than quote.
+    if identifier.isascii() and identifier.isalnum():
+        return identifier
+    return quote(identifier, safe="", errors="surrogatepass")

@@ -1,0 +1,123 @@
+"""Typed settings: read once at start, unknown keys refused, every key documented in ``settings.example.toml``."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from infra.errors import SettingsError
+
+Positive = Annotated[int, Meta(gt=0)]
+Name = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Kafka(_Section, frozen=True):
+    """The broker and the topics."""
+
+    bootstrap: str = ""  # empty = the embedded broker of `headrace local`
+    prefix: Name = "headrace"
+    partitions: Positive = 8  # of every user-keyed topic
+    replication: Positive = 1
+    client: dict[str, str] = {}  # further librdkafka properties, e.g. for SASL and TLS
+
+
+class Redis(_Section, frozen=True):
+    """The store."""
+
+    url: str = ""  # empty = the embedded store of `headrace local`
+    prefix: Name = "headrace"
+
+
+class Worker(_Section, frozen=True):
+    """The event path."""
+
+    batch: Positive = 512  # events applied at once, at most
+    window: Positive = 8  # batches between consumer and agents, at most
+    linger_ms: Annotated[int, Meta(ge=0)] = 20  # wait for a fuller batch: half the CPU, same p99
+    barrier_ms: Positive = 1000  # how much may be read again after a crash
+    session_ms: Positive = 10_000  # until a crashed worker's partitions move
+    instance: str = ""  # static identity where a supervisor restarts the same worker
+    resident_users: Positive = 100_000  # user states kept in memory
+    list_days: Positive = 90  # a list that nobody refreshed leaves Redis after so many days
+
+
+class Model(_Section, frozen=True):
+    """The recommendation engine."""
+
+    list_length: Annotated[int, Meta(ge=1, le=1000)] = 100
+    reasons: Annotated[int, Meta(ge=0, le=100)] = 20
+    seed: int = 0
+    rating_users: Positive = 200_000  # rows of the rating model, the least recently used leave first
+    score_every: Positive = 1  # measure the live hit rate on every n-th event
+    checkpoint_s: Positive = 120
+    checkpoints: str = ""  # directory or fsspec URL; empty = inside the data directory
+
+
+class Serving(_Section, frozen=True):
+    """The HTTP service."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+
+
+class Settings(_Section, frozen=True):
+    """All settings of one deployment."""
+
+    namespace: Name = "main"
+    data: str = ".headrace"  # broker, store and checkpoints of one machine
+    kafka: Kafka = Kafka()
+    redis: Redis = Redis()
+    worker: Worker = Worker()
+    model: Model = Model()
+    serving: Serving = Serving()
+
+    @property
+    def data_dir(self) -> Path:
+        """The data directory as an absolute path."""
+        return Path(self.data).expanduser().absolute()
+
+    @property
+    def checkpoints(self) -> str:
+        """Where checkpoints of this namespace are kept: a path or an fsspec URL."""
+        return self.model.checkpoints or str(self.data_dir / "checkpoints" / self.namespace)
+
+
+def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:
+    """Read settings from a TOML file, or from the one that ``HEADRACE_CONFIG`` names, or take the defaults.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        The file.
+    **overrides
+        Top-level keys that take precedence, e.g. ``namespace="b"``; ``None`` means not given.
+
+    Raises
+    ------
+    SettingsError
+        When the file is missing, is not TOML, or holds an unknown key or a value of the wrong type.
+    """
+    source = path or os.environ.get("HEADRACE_CONFIG")
+    raw: dict[str, Any] = {}
+    if source:
+        try:
+            raw = tomllib.loads(Path(source).read_text("utf-8"))
+        except OSError as error:
+            raise SettingsError(f"cannot read settings {source}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{source} is not TOML: {error}") from error
+    raw |= {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        place = source or "settings"
+        raise SettingsError(f"{place}: {error}; infra/settings.example.toml lists every key") from error
