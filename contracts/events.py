@@ -14,9 +14,10 @@ import xxhash
 MAX_ID_BYTES = 256
 # One event from the year 2100 must not end every decay.
 MAX_AHEAD_MS = 24 * 3600 * 1000
-KNOWN_TYPES = frozenset(
-    {"click", "view", "play", "like", "cart", "purchase", "share", "rating", "dislike", "skip", "hide"}
-)
+TYPES = ("click", "view", "play", "like", "cart", "purchase", "share", "rating", "dislike", "skip", "hide")
+"""What a visitor can do to an item. Stored states hold positions in this tuple: append, never reorder."""
+NEGATIVE_TYPES = frozenset({"dislike", "skip", "hide"})
+"""Not a wish for the item: history and context, but nothing is learned as liked and the item does not return."""
 
 
 class InvalidEvent(ValueError):
@@ -102,14 +103,14 @@ class User(msgspec.Struct, omit_defaults=True, gc=False):
 Event = Click | Rating | Impression | Item | User
 E = TypeVar("E", Click, Rating, Impression, Item, User)
 
-TYPES: dict[str, type[Click | Rating | Impression | Item | User]] = {
+KINDS: dict[str, type[Click | Rating | Impression | Item | User]] = {
     "clicks": Click,
     "ratings": Rating,
     "impressions": Impression,
     "items": Item,
     "users": User,
 }
-_decoders = {kind: msgspec.json.Decoder(kind) for kind in TYPES.values()}
+_decoders = {kind: msgspec.json.Decoder(kind) for kind in KINDS.values()}
 _encoder = msgspec.json.Encoder()
 
 
@@ -119,7 +120,7 @@ def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int
     Parameters
     ----------
     kind : type
-        The event type that the topic carries, see :data:`TYPES`.
+        The event type that the topic carries, see :data:`KINDS`.
     value, key : bytes or None
         As they stand in Kafka.
     timestamp : int
@@ -150,8 +151,8 @@ def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int
     event.user = _identifier("user", event.user)
     if kind is Click or kind is Rating:
         event.item = _identifier("item", event.item)
-        if kind is Click and event.type not in KNOWN_TYPES:
-            raise InvalidEvent("unknown type", f"{event.type[:80]!r} is none of {', '.join(sorted(KNOWN_TYPES))}")
+        if kind is Click and event.type not in TYPES:
+            raise InvalidEvent("unknown type", f"{event.type[:80]!r} is none of {', '.join(TYPES)}")
         if kind is Rating and not abs(event.rating) <= 1e6:
             raise InvalidEvent("bad rating", f"{event.rating!r} is outside ±1,000,000")
     elif kind is Impression:

@@ -67,12 +67,8 @@ class Keys:
         return f"{self._root}:vector:item:{{{_escape(item)}}}"
 
     def state(self, partition: int, user: str) -> str:
-        """Private: the user's recent events. One hash slot per partition, so that a batch loads in one ``MGET``."""
+        """Private: what we know of a user, see ``models.users``. One hash slot per partition: a batch is one ``MGET``."""
         return f"{self._root}:state:{{{partition}}}:{_escape(user)}"
-
-    def seen(self, partition: int, user: str) -> str:
-        """Private: all items that the user has had."""
-        return f"{self._root}:seen:{{{partition}}}:{_escape(user)}"
 
     def applied(self, partition: int) -> str:
         """Private, hash: topic → next offset that the stored states of the partition do not contain."""

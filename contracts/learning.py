@@ -1,0 +1,149 @@
+"""The learning log's record: what a batch of events teaches about items, as every worker reads it.
+
+The log is one ordered topic. A worker learns an event only when it reads it there, so the item model is a pure function
+of the log. No user id is in it: a rating carries a hash of its user, because a rating model has rows for users.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = 1
+HISTORY = 50
+"""How many of a user's earlier events a lesson carries, newest first."""
+
+
+class UnknownFormat(ValueError):
+    """A record of a newer format: a newer version of Headrace wrote it, so this one must not go on."""
+
+
+class Source(msgspec.Struct, array_like=True, frozen=True):
+    """A stretch of one input partition that a record covers.
+
+    The topic's id is part of the name: a topic that was deleted and created again is another source.
+    """
+
+    topic: str
+    topic_id: str
+    partition: int
+    first: int  # offset of the first message covered
+    last: int  # offset of the last one, dead letters and duplicates included
+
+    @property
+    def name(self) -> tuple[str, str, int]:
+        """What identifies the partition, without the stretch."""
+        return self.topic, self.topic_id, self.partition
+
+
+@dataclass(slots=True)
+class Lessons:
+    """What a batch of events teaches: one row per event, in the order in which they were applied.
+
+    Attributes
+    ----------
+    sources : list of Source
+        The input that the batch covers.
+    items : list of str
+        Distinct ids of the items concerned; the columns refer to them by position.
+    introduced : list of str
+        Items made known by the ``items`` topic; they get their rows before those of ``items``.
+    source : ndarray of uint8, shape (n,)
+        Position in ``sources``.
+    offset : ndarray of int64, shape (n,)
+        Kafka's offset of the event.
+    item : ndarray of int32, shape (n,)
+        Position in ``items``.
+    time : ndarray of int64, shape (n,)
+        Event time, ms since the epoch.
+    weight : ndarray of float32, shape (n,)
+        How much the event counts as a wish for the item.
+    rating : ndarray of float32, shape (n,)
+        The rating, NaN where there is none.
+    rater : ndarray of uint64, shape (n,)
+        Hash of the user where there is a rating, else 0.
+    lengths : ndarray of uint8, shape (n,)
+        Length of each event's history.
+    history : ndarray of uint64, shape (lengths.sum(),)
+        Item keys of the user's events before this one, newest first, event after event.
+    """
+
+    sources: list[Source]
+    items: list[str]
+    introduced: list[str]
+    source: NDArray[np.uint8]
+    offset: NDArray[np.int64]
+    item: NDArray[np.int32]
+    time: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    rating: NDArray[np.float32]
+    rater: NDArray[np.uint64]
+    lengths: NDArray[np.uint8]
+    history: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.offset)
+
+
+class _Record(msgspec.Struct, array_like=True):
+    format: int
+    sources: list[Source]
+    items: list[str]
+    introduced: list[str]
+    columns: list[bytes]
+
+
+_COLUMNS = (
+    ("source", "<u1"),
+    ("offset", "<i8"),
+    ("item", "<i4"),
+    ("time", "<i8"),
+    ("weight", "<f4"),
+    ("rating", "<f4"),
+    ("rater", "<u8"),
+    ("lengths", "<u1"),
+    ("history", "<u8"),
+)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Record)
+
+
+def introduction(items: list[str]) -> Lessons:
+    """Return the lesson that these items exist, and nothing else."""
+    columns = {name: np.zeros(0, dtype) for name, dtype in _COLUMNS}
+    return Lessons(sources=[], items=[], introduced=items, **columns)
+
+
+def encode_lessons(lessons: Lessons) -> bytes:
+    """Encode lessons as MessagePack with little-endian columns; Kafka's own compression makes them small."""
+    columns = [np.ascontiguousarray(getattr(lessons, name), dtype).tobytes() for name, dtype in _COLUMNS]
+    return _encoder.encode(_Record(FORMAT, lessons.sources, lessons.items, lessons.introduced, columns))
+
+
+def decode_lessons(value: bytes) -> Lessons:
+    """Decode :func:`encode_lessons`'s bytes.
+
+    Raises
+    ------
+    UnknownFormat
+        When a newer version wrote the record.
+    ValueError
+        When the bytes are no record.
+    """
+    try:
+        record = _decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"not a learning record: {error}") from error
+    if record.format != FORMAT:
+        raise UnknownFormat(f"learning record of format {record.format}, this version reads {FORMAT}: upgrade Headrace")
+    columns = {
+        name: np.frombuffer(column, dtype) for (name, dtype), column in zip(_COLUMNS, record.columns, strict=True)
+    }
+    lengths = {len(column) for name, column in columns.items() if name != "history"}
+    if len(lengths) != 1 or int(columns["lengths"].sum()) != len(columns["history"]):
+        raise ValueError("not a learning record: its columns differ in length")
+    return Lessons(sources=record.sources, items=record.items, introduced=record.introduced, **columns)

@@ -1,0 +1,230 @@
+"""The recommendation engine: two halves, never changed in one step.
+
+``observe`` changes what we know of users and says what the events teach; ``learn`` folds such lessons into what we know
+of items. In the worker the learning log lies between the two; an evaluator calls one after the other. ``rank`` and
+``refresh`` only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating, identity, item_key
+from contracts.learning import HISTORY, Lessons, Source
+from models import ranking
+from models.availability import Availability
+from models.item_model import ItemModel
+from models.ranking import Lists, Ragged
+from models.scorers.popularity import POPULAR
+from models.users import APPLIED, TOPICS, Arrivals, Observed, UserTable
+
+_KINDS = {name: position for position, name in enumerate(TYPES)}
+WEIGHTS: Mapping[str, float] = {name: 0.0 if name in NEGATIVE_TYPES else 1.0 for name in TYPES}
+"""How much each type of event counts as a wish for its item, unless the settings say otherwise."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Decoded events in the order in which they are to be applied.
+
+    Attributes
+    ----------
+    events : sequence of Click or Rating
+        Valid ones only; their users are resident.
+    source : sequence of int
+        Position of each in ``sources``.
+    offset : sequence of int
+        Kafka's offset of each.
+    own : sequence of bool
+        Whether it came through its user's own partition.
+    sources : list of Source
+        The stretches of input that the batch covers.
+    """
+
+    events: Sequence[Click | Rating]
+    source: Sequence[int]
+    offset: Sequence[int]
+    own: Sequence[bool]
+    sources: list[Source]
+
+
+@dataclass(slots=True)
+class Observation:
+    """What a batch was.
+
+    Attributes
+    ----------
+    slots : ndarray of int32, shape (n,)
+        The users' slots, event by event.
+    observed : Observed
+        What became of each event.
+    keys : ndarray of uint64, shape (n,)
+        The items' keys.
+    lessons : Lessons
+        What they teach, for the learning log.
+    """
+
+    slots: NDArray[np.int32]
+    observed: Observed
+    keys: NDArray[np.uint64]
+    lessons: Lessons
+
+
+@dataclass(slots=True)
+class Ranks:
+    """Ranks of chosen items before they were learned, ties at their mean: shape (m,), and which events they are of."""
+
+    events: NDArray[np.int64]
+    blend: NDArray[np.float64]
+    popularity: NDArray[np.float64]
+
+
+class Engine:
+    """The recommendation engine.
+
+    Parameters
+    ----------
+    seed : int
+        Of all random draws.
+    resident_users : int
+        User states kept in memory.
+    rating_users : int
+        Rows of the rating model.
+    weights : mapping of str to float, optional
+        Event type → how much it counts, over :data:`WEIGHTS`.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        resident_users: int = 100_000,
+        rating_users: int = 200_000,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        self.items = ItemModel(seed, rating_users)
+        self.users = UserTable(resident_users)
+        self.availability = Availability(self.items.catalogue)
+        self._weights = {**WEIGHTS, **(weights or {})}
+
+    def observe(self, batch: Batch) -> Observation:
+        """Apply events to their users' states, in order; say what became of each and what they teach."""
+        events = batch.events
+        n = len(events)
+        keys = np.fromiter((item_key(event.item) for event in events), np.uint64, n)  # type: ignore[arg-type]
+        names = [event.type if type(event) is Click else "rating" for event in events]
+        slots = np.fromiter((self.users.slot(event.user) for event in events), np.int32, n)  # type: ignore[arg-type]
+        own, offset = np.array(batch.own, np.bool_), np.array(batch.offset, np.int64)
+        arrivals = Arrivals(
+            slot=slots,
+            key=keys,
+            identity=np.fromiter((identity(event) for event in events), np.uint64, n),
+            time=np.fromiter((event.time for event in events), np.int64, n),  # type: ignore[misc]
+            kind=np.fromiter((_KINDS[name] for name in names), np.uint8, n),
+            topic=np.fromiter((TOPICS.index("clicks" if type(e) is Click else "ratings") for e in events), np.int8, n),
+            offset=np.where(own, offset, -1),
+        )
+        observed = self.users.apply(arrivals)
+        weight = np.fromiter((self._weights[name] for name in names), np.float32, n)
+        taught = np.flatnonzero((observed.outcome == APPLIED) & (weight > 0))
+        return Observation(slots, observed, keys, self._lessons(batch, arrivals, observed, weight, taught))
+
+    def learn(self, lessons: Lessons, position: int) -> int:
+        """Fold a record of the learning log; return how many of its events were new."""
+        return self.items.learn(lessons, position)
+
+    def rank(self, observation: Observation, every: int = 1, first: int = 0) -> Ranks:
+        """Rank the items chosen in a batch among all that their users might have chosen, before any of it is learned.
+
+        Scored are events whose user has an earlier event and whose item was known and is new to him: the protocol of
+        the prequential evaluation. With ``every`` n only each n-th applied event is, counting from ``first``.
+        """
+        observed, catalogue = observation.observed, self.items.catalogue
+        applied = np.flatnonzero(observed.outcome == APPLIED)
+        applied = applied[(first + np.arange(len(applied))) % every == 0]
+        applied = applied[(observed.lengths[applied] > 0) & observed.novel[applied]]
+        targets = catalogue.rows(observation.keys[applied])
+        known = (targets >= 0) & (catalogue.events[targets] > 0)
+        scored, targets = applied[known], targets[known]
+        if not len(scored):
+            return Ranks(scored, np.zeros(0), np.zeros(0))
+        recent = self._rows(observed.history[scored], observed.lengths[scored])
+        seen = self._seen(observation.slots[scored], observed.n_seen[scored])
+        popularity = self.items.popularity.counts[: len(catalogue), POPULAR].copy()
+        vectors = self.items.embeddings.users(recent)
+        return Ranks(scored, *ranking.ranks(vectors, recent, seen, targets, popularity, self.items.tables()))
+
+    def refresh(self, slots: NDArray[np.int32], n: int, reasons: int) -> tuple[Lists, NDArray[np.float32]]:
+        """Return the top-``n`` lists of resident users, reasons for their first items, and the users' vectors (b, d)."""
+        recent = self._rows(*self.users.recent(slots))
+        vectors = self.items.embeddings.users(recent)
+        withheld = self.availability.withheld()
+        lists = ranking.top(vectors, recent, self._seen(slots), withheld, self.items.tables(), n, reasons)
+        return lists, vectors
+
+    def popular(self, half_life: int, n: int) -> tuple[list[str], list[float]]:
+        """Return the ids and scores of the most popular items that may be shown, best first.
+
+        ``half_life`` is a position in :data:`models.scorers.popularity.HALF_LIVES`; scores are shares of the first.
+        """
+        catalogue = self.items.catalogue
+        counts = self.items.popularity.counts[: len(catalogue), half_life].copy()
+        counts[self.availability.withheld()] = 0.0
+        rows = np.argsort(-counts, kind="stable")[:n]
+        rows = rows[counts[rows] > 0.0]
+        shares = counts[rows] / max(counts[rows[0]], 1e-300) if len(rows) else counts[rows]
+        return [catalogue.ids[row] for row in rows], np.round(shares, 4).tolist()
+
+    def similar(self, row: int, n: int) -> tuple[list[str], list[float]]:
+        """Return the ids and scores of an item's closest neighbours that may be shown, best first."""
+        rows, scores = self.items.pairs.similar(row, 2 * n)
+        shown = ~self.availability.withheld()[rows]
+        ids = [self.items.catalogue.ids[x] for x in rows[shown][:n]]
+        return ids, np.round(scores[shown][:n].astype(np.float64), 4).tolist()
+
+    def _lessons(
+        self,
+        batch: Batch,
+        arrivals: Arrivals,
+        observed: Observed,
+        weight: NDArray[np.float32],
+        taught: NDArray[np.int64],
+    ) -> Lessons:
+        events = [batch.events[index] for index in taught]
+        items = list(dict.fromkeys(event.item for event in events))
+        position = {item: index for index, item in enumerate(items)}
+        lengths = observed.lengths[taught]
+        held = np.arange(HISTORY) < lengths[:, None]
+        ratings = [event.rating if type(event) is Rating else np.nan for event in events]
+        return Lessons(
+            sources=batch.sources,
+            items=items,  # type: ignore[arg-type]
+            introduced=[],
+            source=np.fromiter((batch.source[index] for index in taught), np.uint8, len(taught)),
+            offset=np.fromiter((batch.offset[index] for index in taught), np.int64, len(taught)),
+            item=np.fromiter((position[event.item] for event in events), np.int32, len(taught)),
+            time=arrivals.time[taught],
+            weight=weight[taught],
+            rating=np.array(ratings, np.float32),
+            rater=np.array([rater(e.user) if type(e) is Rating else 0 for e in events], np.uint64),  # type: ignore[arg-type]
+            lengths=lengths,
+            history=observed.history[taught][held],
+        )
+
+    def _rows(self, history: NDArray[np.uint64], lengths: NDArray[np.uint8]) -> NDArray[np.int32]:
+        rows = self.items.catalogue.rows(history.reshape(-1)).reshape(history.shape)
+        rows[np.arange(HISTORY) >= lengths[:, None]] = ranking.NONE
+        return rows
+
+    def _seen(self, slots: NDArray[np.int32], lengths: NDArray[np.int64] | None = None) -> Ragged:
+        keys, starts, counts = self.users.seen(slots, lengths)
+        return Ragged(self.items.catalogue.rows(keys), starts, counts)
+
+
+def rater(user: str) -> int:
+    """Return the hash under which the rating model knows a user."""
+    return xxhash.xxh3_64_intdigest(f"rater {user}")

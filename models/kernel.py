@@ -1,0 +1,59 @@
+"""How the numeric kernels are compiled, and the random numbers they draw.
+
+Draws are counter-based (SplitMix64): a number depends only on its seed and its index, never on what was drawn before,
+so the same log gives the same bytes wherever its records are cut into batches.
+
+References
+----------
+Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators. OOPSLA 2014.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+# nogil lets the threads that talk to Kafka and Redis run beside a kernel; the cache spares a restart the compiler.
+kernel = numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+# Inlined by hand-off to LLVM into the kernels that call it.
+inline = numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="never")
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_MIX1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX2 = np.uint64(0x94D049BB133111EB)
+
+
+@inline
+def draw(seed: np.uint64, index: np.uint64) -> np.uint64:
+    """Return the ``index``-th 64-bit random number of a seed."""
+    z = seed + (index + np.uint64(1)) * _GAMMA
+    z = (z ^ (z >> np.uint64(30))) * _MIX1
+    z = (z ^ (z >> np.uint64(27))) * _MIX2
+    return z ^ (z >> np.uint64(31))
+
+
+@inline
+def draw_below(seed: np.uint64, index: np.uint64, bound: int) -> int:
+    """Return a uniform integer in ``[0, bound)``, bound < 2^32."""
+    return np.int64(((draw(seed, index) >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32))
+
+
+@inline
+def draw_normals(seed: np.uint64, scale: float, out: np.ndarray) -> None:
+    """Fill a flat float32 array of even length with normal numbers of standard deviation ``scale`` (Box-Muller)."""
+    for pair in range(out.size // 2):
+        bits = draw(seed, np.uint64(pair))
+        u = (np.float64(bits >> np.uint64(32)) + 1.0) / 4294967297.0
+        angle = 2.0 * math.pi * np.float64(bits & np.uint64(0xFFFFFFFF)) / 4294967296.0
+        radius = scale * math.sqrt(-2.0 * math.log(u))
+        out[2 * pair] = radius * math.cos(angle)
+        out[2 * pair + 1] = radius * math.sin(angle)
+
+
+def grown(array: np.ndarray, rows: int) -> np.ndarray:
+    """Return the array with room for ``rows`` along its first axis, new rows zero."""
+    larger = np.zeros((rows, *array.shape[1:]), array.dtype)
+    larger[: len(array)] = array
+    return larger

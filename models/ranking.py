@@ -1,0 +1,219 @@
+"""From scores to ranks: the best N items of each user, and the rank of the item that he chose.
+
+Scores of up to 64 users come from one matrix product; everything else is done user by user in one kernel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.learning import HISTORY
+from models import explain
+from models.combine import EXCLUDED, SCORERS, Tables, blend
+from models.kernel import kernel
+
+CHUNK = 64
+NONE = -1
+
+
+@dataclass(slots=True)
+class Ragged:
+    """Rows of different lengths: ``values[starts[i]:starts[i] + lengths[i]]`` belongs to i."""
+
+    values: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Lists:
+    """Top-N lists of b users.
+
+    Attributes
+    ----------
+    rows : ndarray of int32, shape (b, n)
+        Best first, -1 where a user has fewer candidates.
+    scores : ndarray of float32, shape (b, n)
+    scorers : ndarray of int8, shape (b, reasons)
+        Which scorer speaks loudest for each of the first items, see :data:`models.combine.SCORERS`; -1 = none.
+    grounds : ndarray of int32, shape (b, reasons, GROUNDS)
+        Rows of the user's earlier items that this rests on, strongest first, -1 = none.
+    """
+
+    rows: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    scorers: NDArray[np.int8]
+    grounds: NDArray[np.int32]
+
+
+def top(
+    vectors: NDArray[np.float32],
+    recent: NDArray[np.int32],
+    seen: Ragged,
+    withheld: NDArray[np.bool_],
+    t: Tables,
+    n: int,
+    reasons: int,
+) -> Lists:
+    """Return the ``n`` best items of each user among those that he has not had and that are not withheld.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (b, d)
+        The users' embeddings.
+    recent : ndarray of int32, shape (b, HISTORY)
+        Rows of their recent items, newest first.
+    seen : Ragged
+        Rows of all items that each has had.
+    withheld : ndarray of bool, shape (rows,)
+        Hidden, expired and deleted items.
+    t : Tables
+    n, reasons : int
+        Length of the lists, and how many of their first items get a reason.
+    """
+    b = len(vectors)
+    lists = Lists(
+        np.full((b, n), NONE, np.int32),
+        np.zeros((b, n), np.float32),
+        np.full((b, reasons), NONE, np.int8),
+        np.full((b, reasons, explain.GROUNDS), NONE, np.int32),
+    )
+    for first in range(0, b, CHUNK):
+        part = slice(first, first + CHUNK)
+        _top(
+            vectors[part] @ t.outputs.T, recent[part], seen.values, seen.starts[part], seen.lengths[part], withheld, t,
+            lists.rows[part], lists.scores[part], lists.scorers[part], lists.grounds[part],
+        )  # fmt: skip
+    return lists
+
+
+def ranks(
+    vectors: NDArray[np.float32],
+    recent: NDArray[np.int32],
+    seen: Ragged,
+    targets: NDArray[np.int32],
+    popularity: NDArray[np.float64],
+    t: Tables,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the rank of each target under the blend and under popularity, 1 = best, ties at their mean rank.
+
+    All known items except those that the user has had compete. ``targets`` has shape (b,), ``popularity`` (rows,).
+    """
+    by_blend, by_popularity = np.zeros(len(targets)), np.zeros(len(targets))
+    for first in range(0, len(targets), CHUNK):
+        part = slice(first, first + CHUNK)
+        _ranks(
+            vectors[part] @ t.outputs.T, recent[part], seen.values, seen.starts[part], seen.lengths[part],
+            targets[part], popularity, t, by_blend[part], by_popularity[part],
+        )  # fmt: skip
+    return by_blend, by_popularity
+
+
+@kernel
+def _ranks(products, recent, seen, starts, lengths, targets, popularity, t, by_blend, by_popularity):  # type: ignore[no-untyped-def]
+    n = products.shape[1]
+    followed, together, scores = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
+    scales = np.empty(len(SCORERS), np.float32)
+    candidate = t.known.copy()
+    for user in range(len(targets)):
+        mine = seen[starts[user] : starts[user] + lengths[user]]
+        _mark(mine, candidate, False, t.known)
+        blend(products[user], recent[user], candidate, t, followed, together, scales, scores)
+        by_blend[user] = _mean_rank(scores, targets[user], candidate)
+        by_popularity[user] = _mean_rank(popularity, targets[user], candidate)
+        _mark(mine, candidate, True, t.known)
+
+
+@kernel
+def _mark(rows, candidate, value, known):  # type: ignore[no-untyped-def]
+    for position in range(len(rows)):
+        row = rows[position]
+        if row >= 0:
+            candidate[row] = value and known[row]
+
+
+@kernel
+def _mean_rank(scores, target, candidate):  # type: ignore[no-untyped-def]
+    above = 0
+    equal = 0
+    own = scores[target]
+    for x in range(len(scores)):
+        above += candidate[x] and scores[x] > own
+        equal += candidate[x] and scores[x] == own
+    return 1.0 + above + 0.5 * (equal - candidate[target])
+
+
+@kernel
+def _top(products, recent, seen, starts, lengths, withheld, t, rows, scores, scorers, grounds):  # type: ignore[no-untyped-def]
+    n = products.shape[1]
+    followed, together, blended = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
+    scales = np.empty(len(SCORERS), np.float32)
+    candidate = t.known.copy()
+    position_of = np.full(n, NONE, np.int16)
+    for user in range(len(products)):
+        mine = seen[starts[user] : starts[user] + lengths[user]]
+        _mark(mine, candidate, False, t.known)
+        blend(products[user], recent[user], candidate, t, followed, together, scales, blended)
+        for x in range(n):
+            if withheld[x]:
+                blended[x] = EXCLUDED
+        for position in range(len(mine)):
+            if mine[position] >= 0:
+                blended[mine[position]] = EXCLUDED
+        length = _select(blended, rows[user], scores[user])
+        explain.reasons(
+            rows[user, :length], recent[user], scales, followed, together, t, position_of, scorers[user], grounds[user]
+        )
+        _mark(mine, candidate, True, t.known)
+
+
+@kernel
+def _select(scores, rows, best):  # type: ignore[no-untyped-def]
+    """Write the largest scores and their rows, best first; return how many there are.
+
+    A threshold is found by bisection between which and the maximum lie at least ``wanted`` scores and not many more:
+    each probe is one vectorised count, and only what passes is sorted.
+    """
+    wanted = len(rows)
+    finite = 0
+    low = -EXCLUDED
+    high = EXCLUDED
+    for x in range(len(scores)):
+        s = scores[x]
+        if s > EXCLUDED:
+            finite += 1
+            low = min(low, s)
+            high = max(high, s)
+    wanted = min(wanted, finite)
+    if wanted == 0:
+        return 0
+    passed = finite
+    for _ in range(40):
+        # Ties may keep the count from ever coming down to ``wanted``: then all of them are sorted.
+        if passed <= wanted + wanted // 2 or high <= low:
+            break
+        middle = low + (high - low) * np.float32(0.5)
+        if middle <= low or middle >= high:
+            break
+        count = 0
+        for x in range(len(scores)):
+            count += scores[x] >= middle
+        if count >= wanted:
+            low, passed = middle, count
+        else:
+            high = middle
+    found = np.empty(passed, np.int32)
+    k = 0
+    for x in range(len(scores)):
+        if scores[x] >= low:
+            found[k] = x
+            k += 1
+    # Stable, so that equal scores stand in the order of their rows.
+    order = np.argsort(-scores[found], kind="mergesort")
+    for k in range(wanted):
+        rows[k] = found[order[k]]
+        best[k] = scores[rows[k]]
+    return wanted

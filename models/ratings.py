@@ -1,0 +1,101 @@
+"""Predicted ratings: River's biased matrix factorisation, learning from every rating, with a bounded number of users.
+
+It runs beside the ranking, not in it: it says what rating a user would give to the items that he is shown.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from river import optim, reco
+
+from models.kernel import grown
+
+FACTORS = 10
+_RATE = 0.025
+_L2 = 0.02
+
+
+class RatingModel:
+    """An online rating model over hashes of users and rows of items.
+
+    Parameters
+    ----------
+    max_users : int
+        Beyond it the least recently rating user loses his row, and starts anew when he returns.
+    seed : int
+        For the start of new rows.
+    """
+
+    def __init__(self, max_users: int, seed: int) -> None:
+        self._max_users = max_users
+        self._model = reco.BiasedMF(
+            n_factors=FACTORS,
+            bias_optimizer=optim.SGD(_RATE),
+            latent_optimizer=optim.SGD(_RATE),
+            l2_bias=_L2,
+            l2_latent=_L2,
+            latent_initializer=optim.initializers.Normal(mu=0.0, sigma=0.1, seed=seed),
+            seed=seed,
+        )
+        self._raters: OrderedDict[int, None] = OrderedDict()
+        # River's rows of items, copied after each step: predicting for a list is one small product then.
+        self._biases = np.zeros(0, np.float64)
+        self._latents = np.zeros((0, FACTORS), np.float64)
+
+    def __len__(self) -> int:
+        """Return the number of users with a row."""
+        return len(self._raters)
+
+    def learn(self, rater: int, row: int, rating: float) -> None:
+        """Learn one rating."""
+        self._raters[rater] = None
+        self._raters.move_to_end(rater)
+        self._model.learn_one(user=rater, item=row, y=rating)
+        self._copy(row)
+        if len(self._raters) > self._max_users:
+            gone, _ = self._raters.popitem(last=False)
+            self._model.u_biases.pop(gone, None)
+            self._model.u_latents.pop(gone, None)
+
+    def predict(self, rater: int, rows: NDArray[np.int32]) -> NDArray[np.float64] | None:
+        """Return the ratings that a user would give to items, or None when he has not rated.
+
+        An item that nobody has rated gets the mean and the user's own bias. Nothing is created by asking.
+        """
+        if rater not in self._raters:
+            return None
+        known = np.minimum(rows, len(self._biases) - 1)
+        terms = self._biases[known] + self._latents[known] @ self._model.u_latents[rater]
+        terms[rows >= len(self._biases)] = 0.0
+        mean: float = self._model.global_mean.get()
+        return np.asarray(mean + self._model.u_biases[rater] + terms)
+
+    def state(self) -> bytes:
+        """Return what a checkpoint must hold: a pickle, bound to River's version."""
+        return pickle.dumps((self._model, self._raters), protocol=5)
+
+    def restore(self, state: bytes) -> None:
+        """Take over :meth:`state`. The bytes come from our own checkpoints only."""
+        self._model, self._raters = pickle.loads(state)
+        self._biases, self._latents = np.zeros(0), np.zeros((0, FACTORS))
+        for row in self._model.i_latents:
+            self._copy(row)
+
+    def rows(self) -> dict[str, Any]:
+        """Return the learned rows, for comparing two models."""
+        return {
+            "users": {user: (self._model.u_biases[user], self._model.u_latents[user]) for user in self._raters},
+            "items": {row: (self._model.i_biases[row], value) for row, value in self._model.i_latents.items()},
+        }
+
+    def _copy(self, row: int) -> None:
+        if row >= len(self._biases):
+            self._biases = grown(self._biases, max(1024, 2 * row))
+            self._latents = grown(self._latents, max(1024, 2 * row))
+        self._biases[row] = self._model.i_biases[row]
+        self._latents[row] = self._model.i_latents[row]
