@@ -147,7 +147,9 @@ def decode_vector(value: bytes) -> NDArray[np.float32]:
     """
     version, kind, dimensions = _VECTOR_HEADER.unpack_from(value)
     if version != _VECTOR_VERSION or kind != 1 or len(value) != _VECTOR_HEADER.size + 2 * dimensions:
-        raise ValueError(f"not a vector of format {_VECTOR_VERSION}: version {version}, kind {kind}, {len(value)} bytes")
+        raise ValueError(
+            f"not a vector of format {_VECTOR_VERSION}: version {version}, kind {kind}, {len(value)} bytes"
+        )
     return np.frombuffer(value, "<f2", dimensions, _VECTOR_HEADER.size).astype(np.float32)
 
 

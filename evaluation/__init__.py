@@ -1,1 +1,1 @@
-"""."""
+"""How good the recommendations are: protocols, metrics, and the data sets they run on."""

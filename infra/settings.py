@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,7 @@ from msgspec import Meta
 from infra.errors import SettingsError
 
 Positive = Annotated[int, Meta(gt=0)]
+EventType = Literal["click", "view", "play", "like", "cart", "purchase", "share", "rating", "dislike", "skip", "hide"]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
 
 
@@ -57,6 +58,9 @@ class Model(_Section, frozen=True):
     reasons: Annotated[int, Meta(ge=0, le=100)] = 20
     seed: int = 0
     rating_users: Positive = 200_000  # rows of the rating model, the least recently used leave first
+    weights: dict[
+        EventType, Annotated[float, Meta(ge=0, le=100)]
+    ] = {}  # event type → how much it counts; 0 = not a wish
     score_every: Positive = 1  # measure the live hit rate on every n-th event
     checkpoint_s: Positive = 120
     checkpoints: str = ""  # directory or fsspec URL; empty = inside the data directory

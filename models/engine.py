@@ -179,6 +179,25 @@ class Engine:
         shares = counts[rows] / max(counts[rows[0]], 1e-300) if len(rows) else counts[rows]
         return [catalogue.ids[row] for row in rows], np.round(shares, 4).tolist()
 
+    def latest(self, n: int) -> tuple[list[str], list[float]]:
+        """Return the ids of the newest items that may be shown, newest first, and for each how new it is, 1 … 0."""
+        rows = np.flatnonzero(~self.availability.withheld())[::-1][:n]
+        return [self.items.catalogue.ids[row] for row in rows], np.round(
+            1.0 - np.arange(len(rows)) / max(n, 1), 4
+        ).tolist()
+
+    def vectors(self, users: Sequence[str]) -> list[tuple[str, NDArray[np.float32]]]:
+        """Return the vectors to publish of resident users, (d + 1,): his embedding, and 1 for the item's bias."""
+        slots = np.fromiter((self.users.slot(user) for user in users), np.int32, len(users))
+        vectors = self.items.embeddings.users(self._rows(*self.users.recent(slots)))
+        ones = np.ones((len(vectors), 1), np.float32)
+        return list(zip(users, np.hstack([vectors, ones]), strict=True))
+
+    def item_vector(self, row: int) -> NDArray[np.float32]:
+        """Return the vector to publish of an item, (d + 1,): its embedding and its bias."""
+        embeddings = self.items.embeddings
+        return np.append(embeddings.outputs[row], embeddings.biases[row])
+
     def similar(self, row: int, n: int) -> tuple[list[str], list[float]]:
         """Return the ids and scores of an item's closest neighbours that may be shown, best first."""
         rows, scores = self.items.pairs.similar(row, 2 * n)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.learning import HISTORY
 from models import explain
 from models.combine import EXCLUDED, SCORERS, Tables, blend
 from models.kernel import kernel

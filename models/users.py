@@ -23,6 +23,8 @@ MAX_SEEN = 10_000
 """So many items of a user are kept out of his lists exactly; beyond, the oldest tenth is let go."""
 TOPICS = ("clicks", "ratings")
 """The topics whose offsets a state contains."""
+SHOWN = 10
+"""So many heads of each user's list are remembered, for measuring it."""
 
 # What became of an event.
 APPLIED, REPEAT, DUPLICATE, CONTAINED = 0, 1, 2, 3
@@ -113,6 +115,7 @@ class UserTable:
         self._identities = np.zeros((capacity, HISTORY), np.uint64)
         self._kinds = np.zeros((capacity, HISTORY), np.uint8)
         self._offsets = np.full((capacity, len(TOPICS)), -1, np.int64)
+        self.shown = np.full((capacity, SHOWN), -1, np.int32)  # rows that head the user's list, for measuring it
         self._used = np.zeros(capacity, np.int64)
         self._dirty = np.zeros(capacity, np.bool_)
         # Seen items lie in one pool: a user's stretch is (start, length, room).
@@ -142,6 +145,7 @@ class UserTable:
         slot = self._take_slot(user)
         self._events[slot] = 0
         self._offsets[slot] = -1
+        self.shown[slot] = -1
         self._seen[slot] = 0
         self._dirty[slot] = False
         self._used[slot] = self._clock
@@ -226,6 +230,13 @@ class UserTable:
             self.names[slot] = ""
             self._free.append(int(slot))
 
+    def clear(self) -> None:
+        """Let all users go; for when they are stored and may change elsewhere."""
+        self._slots.clear()
+        self._free = list(range(len(self.names)))
+        self._dirty[:] = False
+        self._pool_end = 0
+
     def encode(self, slot: int) -> bytes:
         """Return a user's stored form: header, history oldest first, seen items, checksum; all little-endian."""
         events = int(self._events[slot])
@@ -271,7 +282,7 @@ class UserTable:
     def _grow(self) -> None:
         capacity = 2 * len(self._events)
         for name in (
-            "_events", "_keys", "_times", "_identities", "_kinds", "_offsets", "_used", "_dirty", "_seen",
+            "_events", "_keys", "_times", "_identities", "_kinds", "_offsets", "_used", "_dirty", "_seen", "shown",
         ):  # fmt: skip
             setattr(self, name, grown(getattr(self, name), capacity))
 

@@ -1,0 +1,65 @@
+"""``headrace serve``: serve lists over HTTP."""
+
+from __future__ import annotations
+
+import signal
+import socket
+
+import click
+
+from infra.settings import Settings, load_settings
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; 127.0.0.1 by default.")
+@click.option("--port", type=click.IntRange(0, 65535), help="8000 by default; 0 takes a free one.")
+@click.option("--config", type=click.Path(), help="Settings file (TOML).")
+@click.option("--data", metavar="DIR", help="Data directory of the local store; .headrace by default.")
+def command(host: str | None, port: int | None, config: str | None, data: str | None) -> None:
+    """Serve lists over HTTP until Ctrl-C.
+
+    Routes: /recommend/USER, /similar/ITEM, /popular, /health, /ready; /docs describes them.
+
+    \b
+    Example:
+      headrace serve --port 8080
+      curl "http://127.0.0.1:8080/recommend/alice?n=5"
+    """
+    from infra.local import reading_store
+
+    settings = load_settings(config, data=data)
+    # uvicorn ends in order on SIGTERM and then raises it again: that must not keep the local store from being ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with reading_store(settings) as url, _listening(settings, host, port) as listener:
+            _serve(settings, url, listener)
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+
+
+def _listening(settings: Settings, host: str | None, port: int | None) -> socket.socket:
+    from infra.errors import HeadraceError
+
+    address = (host or settings.serving.host, settings.serving.port if port is None else port)
+    try:
+        family, *_ = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address, family=family)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]  # the rest is the address again
+        raise HeadraceError(
+            f"cannot listen on {address[0]}:{address[1]}: {reason}; choose another with --host and --port"
+        ) from error
+
+
+def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
+    import uvicorn
+
+    from commands.reading import open_reader
+    from serving.api import create_app
+
+    app = create_app(open_reader(settings, url), settings.model.list_length)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"Serving on http://{shown}:{port}   (Ctrl-C ends it)")
+    server.run(sockets=[listener])

@@ -1,0 +1,47 @@
+"""``headrace worker``: consume events, keep lists fresh."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+
+@click.command()
+@click.option("--config", type=click.Path(dir_okay=False), help="Settings file (TOML).")
+@click.option("--data", type=click.Path(file_okay=False), help="Data directory of the local services.")
+@click.option("--namespace", help="Deployment to work for; each has its own group, log and keys.")
+@click.option("--verbose", is_flag=True, help="Log what happens, not only what goes wrong.")
+def command(config: str | None, data: str | None, namespace: str | None, verbose: bool) -> None:
+    """Consume events, keep every affected user's list fresh.
+
+    Runs until SIGTERM or Ctrl-C, and then leaves with everything durable. A killed worker goes on where it was.
+
+    \b
+    Example:
+      headrace local &
+      headrace worker --verbose
+    """
+    # One thread for matrix products: more only wait for each other beside Kafka's and Redis' threads.
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    import faust
+
+    from infra.local import find_services
+    from infra.settings import load_settings
+    from streams.admin import ensure_topics
+    from streams.worker import create_app
+
+    settings = find_services(load_settings(config, data=data, namespace=namespace))
+    for report in ensure_topics(settings):
+        click.secho(report, fg="yellow", err=True)
+    app = create_app(settings)
+    worker = faust.Worker(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        if app.failure is not None:
+            click.secho(f"headrace worker: {app.failure}", fg="red", err=True)
+            sys.exit(1)
+        raise end

@@ -1,0 +1,93 @@
+"""JSON lines: one event a line, read as a stream, so that a file or a pipe may be of any length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from contracts.events import KINDS, Click, Event, Impression, Item, Rating, User
+from evaluation.rows import Dropped, Row, opened
+
+MAX_LINE = 512 * 1024  # bytes; what is longer is cut there and so no JSON: a message of Kafka holds 1 MB
+
+
+class JsonLines:
+    """One JSON object a line, in the order of the file.
+
+    Its fields say which event it is: with ``rating`` a rating, with ``items`` and ``list`` an impression, with ``item``
+    but no ``user`` an item, with both a click, with ``user`` alone a user. Each line is one row.
+
+    Parameters
+    ----------
+    path : Path or None
+        ``None`` reads standard input.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.name = path.name if path else "standard input"
+        self.files = (path,) if path and path.is_file() else ()
+
+    @cached_property
+    def size(self) -> int | None:
+        """Number of lines, for which a file is read once more; ``None`` for a pipe."""
+        return sum(1 for _ in self._lines()) if self.files else None
+
+    def events(self) -> Iterator[Row]:
+        """Yield each line as the event that it is."""
+        for number, line in self._lines():
+            yield _event(number, line)
+
+    def items(self) -> Iterator[Item]:
+        """Yield nothing: items stand among the events."""
+        return iter(())
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        with opened(self._path) as file:
+            number = 0
+            while line := file.readline(MAX_LINE):
+                number += 1
+                yield number, line
+                while len(line) == MAX_LINE and not line.endswith(b"\n"):
+                    line = file.readline(MAX_LINE)
+
+
+class _Fields(msgspec.Struct):
+    """Which of the telling fields an object has; their values stay unparsed."""
+
+    user: Raw | UnsetType = UNSET
+    item: Raw | UnsetType = UNSET
+    items: Raw | UnsetType = UNSET
+    rating: Raw | UnsetType = UNSET
+    list: Raw | UnsetType = UNSET
+
+
+_fields = msgspec.json.Decoder(_Fields)
+_decoders = {kind: msgspec.json.Decoder(kind) for kind in KINDS.values()}
+
+
+def _event(number: int, line: bytes) -> Row:
+    if line.isspace():
+        return Dropped("blank", number, "", "the line is empty")
+    try:
+        return _decoders[_kind(_fields.decode(line))].decode(line)
+    except msgspec.ValidationError as error:
+        return Dropped.of("invalid", number, line, str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Dropped.of("malformed", number, line, str(error))
+
+
+def _kind(fields: _Fields) -> type[Event]:
+    if fields.rating is not UNSET:
+        return Rating
+    if fields.items is not UNSET and fields.list is not UNSET:
+        return Impression
+    if fields.item is not UNSET:
+        return Item if fields.user is UNSET else Click
+    if fields.user is not UNSET:
+        return User
+    raise msgspec.ValidationError("an event names a 'user', an 'item' or both")

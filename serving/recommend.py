@@ -1,0 +1,97 @@
+"""From stored lists to an answer: what may be shown, best first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from serving.values import ItemList, UserList
+
+PERSONAL = "personal"
+# What is shown to a user who has no list, or whose list runs short, in this order.
+FALLBACKS = ("popular", "trending", "latest")
+EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One item of an answer."""
+
+    item: str
+    score: float  # comparable within one list only
+    reasons: list[str] = field(default_factory=list)  # the scorer, or the shared list, then the user's earlier items
+    rating: float | None = None  # predicted
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a user is shown."""
+
+    stage: str  # where the first item comes from: personal, popular, trending, latest; empty when there is none
+    version: str | None  # of the user's own list: the list id that clicks and impressions may name
+    time: int | None  # when that list was made, ms since the epoch
+    items: list[Recommendation]
+
+
+def recommend(
+    stored: UserList | None,
+    fallbacks: Mapping[str, ItemList],
+    exclude: Collection[str],
+    withheld: Collection[str],
+    n: int,
+) -> Answer:
+    """Pick the first ``n`` items that may be shown: from the user's list, then from the fallbacks.
+
+    Parameters
+    ----------
+    stored : UserList or None
+        The user's own list; ``None`` for a new user.
+    fallbacks : mapping of name to ItemList
+        What fills the places that are left, in this order, without the items that the user's list names as his
+        earlier ones.
+    exclude : collection of str
+        Items that the caller does not want.
+    withheld : collection of str
+        Items that nobody may be shown.
+    n : int
+        At most so many items.
+
+    Returns
+    -------
+    Answer
+        Without duplicates, and without any item of ``exclude`` or ``withheld``.
+    """
+    used = {*exclude, *withheld}
+    picked: list[Recommendation] = []
+    stage = EMPTY
+    for source, candidate in _candidates(stored, fallbacks):
+        if len(picked) == n:
+            break
+        if candidate.item not in used:
+            used.add(candidate.item)
+            picked.append(candidate)
+            stage = source if stage == EMPTY else stage
+    if stored is None:
+        return Answer(stage, None, None, picked)
+    return Answer(stage, stored.version, stored.time, picked)
+
+
+def _candidates(stored: UserList | None, fallbacks: Mapping[str, ItemList]) -> Iterator[tuple[str, Recommendation]]:
+    earlier: set[str] = set()
+    if stored is not None:
+        reasons, ratings = stored.reasons, stored.ratings or []
+        for i, (item, score) in enumerate(zip(stored.items, stored.scores, strict=False)):
+            yield (
+                PERSONAL,
+                Recommendation(
+                    item,
+                    score,
+                    reasons[i] if i < len(reasons) else [],
+                    ratings[i] if i < len(ratings) else None,
+                ),
+            )
+        earlier = {item for reason in reasons for item in reason[1:]}
+    for name, shared in fallbacks.items():
+        for item, score in zip(shared.items, shared.scores, strict=False):
+            if item not in earlier:
+                yield name, Recommendation(item, score, [name])

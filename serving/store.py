@@ -1,0 +1,119 @@
+"""What the worker writes to Redis and reads back: the only place with Redis commands on the event path.
+
+Values are whole strings, so a reader never sees half a list. Calls block; the worker makes them in threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import redis
+
+from contracts.redis import Keys
+
+# Long pipelines save round trips; much longer ones only delay the first answer.
+_PIPELINE = 500
+
+Offsets = Mapping[tuple[str, int], int]
+"""(topic, partition) → offset of the next message."""
+
+
+class Store:
+    """The I/O of the Redis contract.
+
+    Parameters
+    ----------
+    client : redis.Redis
+        A client with binary answers.
+    keys : Keys
+        Names the namespace.
+    list_ttl_s : int
+        After so many seconds a list that nobody refreshed is gone.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys, list_ttl_s: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._list_ttl_s = list_ttl_s
+
+    def load_states(self, users: Sequence[tuple[int, str]]) -> list[bytes | None]:
+        """Return the stored states of users, given as (home partition, user); None where there is none."""
+        names = [self._keys.state(partition, user) for partition, user in users]
+        loaded: list[bytes | None] = [None] * len(names)
+        # One MGET per partition, because a partition is one hash slot.
+        for partition in {partition for partition, _ in users}:
+            places = [place for place, (own, _) in enumerate(users) if own == partition]
+            values = self._client.mget([names[place] for place in places])
+            for place, value in zip(places, values, strict=True):  # type: ignore[arg-type]
+                loaded[place] = value
+        return loaded
+
+    def write_lists(self, lists: Sequence[tuple[str, bytes]], watermarks: Offsets) -> None:
+        """Write users' lists, then how far the input has come: a reader who sees the watermark sees the lists."""
+        for start in range(0, len(lists), _PIPELINE):
+            pipeline = self._client.pipeline(transaction=False)
+            for user, value in lists[start : start + _PIPELINE]:
+                pipeline.execute_command("SET", self._keys.top(user), value, "EX", self._list_ttl_s)
+            pipeline.execute()
+        pipeline = self._client.pipeline(transaction=False)
+        for (topic, partition), offset in watermarks.items():
+            pipeline.hset(self._keys.watermark(partition), topic, str(offset))
+        pipeline.execute()
+
+    def write_states(self, states: Sequence[tuple[int, str, bytes]], vectors: Iterable[tuple[str, bytes]]) -> None:
+        """Write users' states, given as (home partition, user, state), and their published vectors."""
+        values = [(self._keys.state(partition, user), state) for partition, user, state in states]
+        self._set(values)
+        self._set([(self._keys.user_vector(user), vector) for user, vector in vectors])
+
+    def write_applied(self, offsets: Offsets) -> None:
+        """Say which input the stored states contain; only after the states themselves."""
+        pipeline = self._client.pipeline(transaction=False)
+        for (topic, partition), offset in offsets.items():
+            pipeline.hset(self._keys.applied(partition), topic, str(offset))
+        pipeline.execute()
+
+    def applied(self, partitions: Iterable[int]) -> dict[tuple[str, int], int]:
+        """Return which input the stored states contain: (topic, partition) → next offset."""
+        return {
+            (topic.decode(), partition): int(offset)
+            for partition in partitions
+            for topic, offset in self._client.hgetall(self._keys.applied(partition)).items()  # type: ignore[union-attr]
+        }
+
+    def raise_epoch(self, partition: int) -> int:
+        """Become the owner of a partition: return its new epoch."""
+        return int(self._client.incr(self._keys.epoch(partition)))  # type: ignore[arg-type]
+
+    def write_shared(self, name: str, value: bytes) -> None:
+        """Write one of the lists for everybody: ``popular``, ``trending`` or ``latest``."""
+        self._client.set(self._keys.shared(name), value)
+
+    def write_items(self, similar: Iterable[tuple[str, bytes]], vectors: Iterable[tuple[str, bytes]]) -> None:
+        """Write items' neighbours and published vectors."""
+        self._set([(self._keys.similar(item), value) for item, value in similar])
+        self._set([(self._keys.item_vector(item), value) for item, value in vectors])
+
+    def write_metadata(self, items: Sequence[tuple[str, bytes, bool]]) -> None:
+        """Write what pages show of items, given as (item, value, withheld), and which must not be shown."""
+        self._set([(self._keys.item(item), value) for item, value, _ in items])
+        pipeline = self._client.pipeline(transaction=False)
+        for item, _, withheld in items:
+            (pipeline.sadd if withheld else pipeline.srem)(self._keys.withheld, item)
+        pipeline.execute()
+
+    def withhold(self, items: Sequence[str]) -> None:
+        """Add items to those that must not be shown."""
+        if items:
+            self._client.sadd(self._keys.withheld, *items)
+
+    def write_status(self, worker: str, value: bytes, ttl_s: int) -> None:
+        """Write what a worker says of itself; it vanishes by itself when the worker does."""
+        self._client.set(self._keys.status(worker), value, ex=ttl_s)
+
+    def _set(self, values: Sequence[tuple[str, bytes]]) -> None:
+        for start in range(0, len(values), _PIPELINE):
+            pipeline = self._client.pipeline(transaction=False)
+            for key, value in values[start : start + _PIPELINE]:
+                pipeline.execute_command("SET", key, value)
+            pipeline.execute()

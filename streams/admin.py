@@ -1,0 +1,174 @@
+"""The topics as they stand in Kafka: created where missing, compared with the contract where they exist."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Set
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+
+from contracts.topics import LEARNING, PUBLIC, Topic, topic_name
+from infra.errors import BrokerError
+from infra.settings import Settings
+
+_TIMEOUT_S = 10.0
+_UNREACHABLE = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE)
+
+
+def ensure_topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing; one that exists with other settings is reported, never changed.
+
+    Parameters
+    ----------
+    settings : Settings
+        With the broker's address, and the topics' prefix, partitions and replication.
+
+    Returns
+    -------
+    list of str
+        One readable line for each difference.
+
+    Raises
+    ------
+    BrokerError
+        When the broker does not answer in time, or refuses.
+    """
+    broker = _Broker(settings)
+    wanted = {name: _properties(topic, settings) for name, topic in wanted_topics(settings).items()}
+    existing = broker.partitions().keys() & wanted.keys()
+    broker.create({name: properties for name, properties in wanted.items() if name not in existing})
+    found = broker.properties([name for name in wanted if name in existing])
+    return [line for name in found for line in _differences(name, wanted[name], found[name])]
+
+
+def wanted_topics(settings: Settings) -> dict[str, Topic]:
+    """Return all topics of a deployment by their full names: the public ones and the namespace's learning log."""
+    return {topic_name(topic, settings.kafka.prefix, settings.namespace): topic for topic in (*PUBLIC, LEARNING)}
+
+
+def topic_ids(settings: Settings, names: Iterable[str]) -> dict[str, str]:
+    """Return Kafka's own id of each topic: one that was deleted and created again is another source.
+
+    Raises
+    ------
+    BrokerError
+        When the broker does not answer in time, or a topic does not exist.
+    """
+    return _Broker(settings).ids(list(names))
+
+
+def topic_partitions(settings: Settings, names: Iterable[str]) -> dict[str, int]:
+    """Return the number of partitions of each topic.
+
+    Raises
+    ------
+    BrokerError
+        When the broker does not answer in time, or a topic does not exist.
+    """
+    broker, wanted = _Broker(settings), list(names)
+    partitions = broker.partitions()
+    for name in wanted:
+        if name not in partitions:
+            raise broker.missing(name)
+    return {name: partitions[name] for name in wanted}
+
+
+class _Broker:
+    """Asks the broker, and says in words what it could not answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = settings.kafka.bootstrap
+        self._replication = settings.kafka.replication
+        # Kept for as long as a question is open: the client's end is the end of all its pending answers.
+        try:
+            self._client = AdminClient({"log_level": 0, **settings.kafka.client, "bootstrap.servers": self._address})
+        except KafkaException as error:
+            raise BrokerError(f"kafka.client cannot be used: {error.args[0].str()}") from error
+
+    def partitions(self) -> dict[str, int]:
+        try:
+            topics = self._client.list_topics(timeout=_TIMEOUT_S).topics
+        except KafkaException as error:
+            raise self._refusal("the list of topics", error) from error
+        return {name: len(metadata.partitions) for name, metadata in topics.items()}
+
+    def ids(self, names: list[str]) -> dict[str, str]:
+        answers = self._client.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_S)
+        return {name: str(self._answer(name, answer).topic_id) for name, answer in answers.items()}
+
+    def create(self, topics: Mapping[str, Mapping[str, str]]) -> None:
+        new = [
+            NewTopic(name, int(properties["partitions"]), self._replication, config=_configurable(properties))
+            for name, properties in topics.items()
+        ]
+        if not new:
+            return
+        for name, answer in self._client.create_topics(new, request_timeout=_TIMEOUT_S).items():
+            # One that exists by now was created by another worker, which was quicker.
+            self._answer(name, answer, harmless=KafkaError.TOPIC_ALREADY_EXISTS)
+        self._await(topics.keys())
+
+    def _await(self, names: Set[str]) -> None:
+        """Wait until the brokers, and not only their controller, know the topics."""
+        deadline = time.monotonic() + _TIMEOUT_S
+        while not names <= self.partitions().keys():
+            if time.monotonic() > deadline:
+                raise self._unreachable()
+            time.sleep(0.02)
+
+    def properties(self, names: list[str]) -> dict[str, dict[str, str]]:
+        """Return of each topic what :func:`_properties` says it should be."""
+        partitions = self.partitions()
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+        answers = self._client.describe_configs(resources, request_timeout=_TIMEOUT_S) if resources else {}
+        configs = {resource.name: self._answer(resource.name, answer) for resource, answer in answers.items()}
+        return {
+            name: {"partitions": str(partitions[name])} | {key: str(entry.value) for key, entry in config.items()}
+            for name, config in configs.items()
+        }
+
+    def missing(self, name: str) -> BrokerError:
+        return BrokerError(f"there is no topic {name} at {self._address}: create the topics with `headrace topics`")
+
+    def _answer(self, name: str, answer: Future[Any], harmless: int | None = None) -> Any:
+        try:
+            return answer.result(timeout=_TIMEOUT_S + 1)
+        except KafkaException as error:
+            if error.args[0].code() == harmless:
+                return None
+            raise self._refusal(name, error) from error
+        except TimeoutError as error:
+            raise self._unreachable() from error
+
+    def _refusal(self, subject: str, error: KafkaException) -> BrokerError:
+        reason: KafkaError = error.args[0]
+        if reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return self.missing(subject)
+        if reason.code() in _UNREACHABLE:
+            return self._unreachable()
+        return BrokerError(f"the broker at {self._address} refuses {subject}: {reason.str()}")
+
+    def _unreachable(self) -> BrokerError:
+        return BrokerError(
+            f"no broker answers at {self._address} within {_TIMEOUT_S:.0f} s: start one with `headrace local`, "
+            "or set kafka.bootstrap"
+        )
+
+
+def _properties(topic: Topic, settings: Settings) -> dict[str, str]:
+    return {
+        "partitions": str(topic.partitions or settings.kafka.partitions),
+        "cleanup.policy": topic.cleanup,
+        "retention.ms": str(topic.retention_ms),
+    }
+
+
+def _configurable(properties: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in properties.items() if key != "partitions"}
+
+
+def _differences(name: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {key} is {found[key]}, not {value}" for key, value in wanted.items() if found[key] != value]

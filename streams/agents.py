@@ -1,0 +1,37 @@
+"""The Faust agents: one short function per topic, each handing its batches to the one place that applies them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faust
+from mode import CrashingSupervisor
+
+from streams.applier import Applier
+from streams.records import Records
+
+
+def declare(app: faust.App, channels: dict[str, Any], applier: Applier) -> None:
+    """Declare the agents.
+
+    An exception in an agent ends the process (``CrashingSupervisor``): applying again in memory would count twice, and a
+    restart goes on from what is durable.
+
+    Parameters
+    ----------
+    app : faust.App
+    channels : dict of str to faust.Channel
+        ``clicks`` and ``ratings``.
+    applier : Applier
+        Where events go.
+    """
+
+    @app.agent(channels["clicks"], name="clicks", supervisor_strategy=CrashingSupervisor)
+    async def clicks(stream: faust.StreamT[Records]) -> None:
+        async for records in stream:
+            await applier.apply(records)
+
+    @app.agent(channels["ratings"], name="ratings", supervisor_strategy=CrashingSupervisor)
+    async def ratings(stream: faust.StreamT[Records]) -> None:
+        async for records in stream:
+            await applier.apply(records)

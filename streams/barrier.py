@@ -1,0 +1,72 @@
+"""The barrier: what becomes durable, and in which order.
+
+1. Kafka has acknowledged the learning records and dead letters of everything applied so far;
+2. the changed user states go to Redis, and last the offsets that they contain;
+3. the same offsets are committed to Kafka.
+
+A crash between any two steps repeats at most the input since the last barrier: states skip what they contain, the
+readers of the learning log skip what they have. So every event counts exactly once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from contracts.redis import encode_vector
+from models.engine import Engine
+from serving.store import Store
+from streams.learning import LearningLog
+from streams.outbox import Outbox
+
+Offsets = Mapping[tuple[str, int], int]
+
+
+class Barrier:
+    """Makes durable what was applied.
+
+    Parameters
+    ----------
+    engine, log, store, outbox
+        Of this worker.
+    home : callable
+        User → the partition that his state belongs to.
+    commit : callable
+        Takes the offsets whose events are durable.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        log: LearningLog,
+        store: Store,
+        outbox: Outbox,
+        home: Callable[[str], int],
+        commit: Callable[[Offsets], None],
+    ) -> None:
+        self._engine, self._log, self._store, self._outbox = engine, log, store, outbox
+        self._home, self._commit = home, commit
+        self.passed_at = time.monotonic()
+
+    def prepare(self, applied: Offsets) -> asyncio.Future[None]:
+        """Take a consistent picture of the states and put the barrier behind everything applied so far.
+
+        To be called between batches, never within one. The future is done when the barrier has passed.
+        """
+        states = [(self._home(user), user, state) for user, state in self._engine.users.changed()]
+        vectors = self._engine.vectors([user for _, user, _ in states])
+        passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def step() -> None:
+            await self._outbox.call(self._log.flush)
+            published = [(user, encode_vector(vector)) for user, vector in vectors]
+            await self._outbox.call(self._store.write_states, states, published)
+            await self._outbox.call(self._store.write_applied, applied)
+            self._commit(applied)
+            self._engine.users.evict()
+            self.passed_at = time.monotonic()
+            passed.set_result(None)
+
+        self._outbox.put(step)
+        return passed

@@ -1,0 +1,117 @@
+"""Checkpoints of the item model: files that carry their log offset, in a directory or an object store.
+
+The last two are kept. A damaged one is set aside and the one before it is used; what it lacks is in the learning log.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import posixpath
+from collections.abc import Callable
+from typing import Any
+
+import fsspec
+import numpy as np
+import xxhash
+
+from infra.errors import HeadraceError
+from models.item_model import ItemModel
+
+_KEPT = 2
+_SUFFIX = ".model"
+_DIGEST = 8
+
+
+class CheckpointError(HeadraceError):
+    """A checkpoint that cannot be used."""
+
+
+class Checkpoints:
+    """The checkpoints of one namespace.
+
+    Parameters
+    ----------
+    place : str
+        A path or an fsspec URL; created when missing.
+    warn : callable
+        Told of a checkpoint that is set aside.
+    """
+
+    def __init__(self, place: str, warn: Callable[[str], None]) -> None:
+        self._files, self._root = fsspec.core.url_to_fs(place)
+        self._warn = warn
+
+    def write(self, state: dict[str, Any]) -> str:
+        """Write a state of :meth:`models.item_model.ItemModel.state`; return its path. Older ones are removed."""
+        self._files.makedirs(self._root, exist_ok=True)
+        path = posixpath.join(self._root, f"{state['position']:020d}{_SUFFIX}")
+        body = _encode(state)
+        # Written whole under another name first: what has the right name is complete.
+        self._files.pipe_file(path + ".part", body + xxhash.xxh3_64_digest(body))
+        self._files.mv(path + ".part", path)
+        for old in self._paths()[_KEPT:]:
+            self._files.rm(old)
+        return path
+
+    def restore(self, model: ItemModel) -> int | None:
+        """Bring a new model to the newest usable checkpoint; return its log position, None where there is none."""
+        for path in self._paths():
+            try:
+                model.restore(_decode(self._files.cat_file(path)))
+            except (ValueError, KeyError, EOFError) as error:
+                self._warn(f"checkpoint {path} is set aside: {error}")
+                self._files.mv(path, path + ".damaged")
+                continue
+            return model.position
+        return None
+
+    def _paths(self) -> list[str]:
+        """Return the paths of all checkpoints, newest first."""
+        if not self._files.exists(self._root):
+            return []
+        return sorted(
+            (path for path in self._files.ls(self._root, detail=False) if path.endswith(_SUFFIX)), reverse=True
+        )
+
+
+def _encode(state: dict[str, Any]) -> bytes:
+    """Nested dicts become one flat archive: arrays as they are, bytes as uint8 arrays, the rest as one JSON text."""
+    arrays: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
+    for name, value in _flat(state):
+        if isinstance(value, np.ndarray):
+            arrays[name] = value
+        elif isinstance(value, bytes):
+            arrays["bytes " + name] = np.frombuffer(value, np.uint8)
+        else:
+            plain[name] = value
+    arrays["plain"] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _decode(value: bytes) -> dict[str, Any]:
+    body, digest = value[:-_DIGEST], value[-_DIGEST:]
+    if xxhash.xxh3_64_digest(body) != digest:
+        raise ValueError("its checksum does not fit")
+    state: dict[str, Any] = {}
+    with np.load(io.BytesIO(body), allow_pickle=False) as archive:
+        flat = {name: archive[name] for name in archive.files if name != "plain"}
+        flat |= json.loads(archive["plain"].tobytes())
+    for name, entry in flat.items():
+        is_bytes = name.startswith("bytes ")
+        *path, last = name.removeprefix("bytes ").split(".")
+        at = state
+        for step in path:
+            at = at.setdefault(step, {})
+        at[last] = entry.tobytes() if is_bytes else entry
+    return state
+
+
+def _flat(state: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    entries: list[tuple[str, Any]] = []
+    for name, value in state.items():
+        entries += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
+    return entries

@@ -1,0 +1,100 @@
+"""The learning log: one ordered topic through which everything that is learned about items goes.
+
+A worker appends what its events teach and learns only what it reads back, so every worker folds the same records in the
+same order. Reading is pulled by the event loop: lessons are folded before lists are made, and both before new input.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import confluent_kafka as ck
+
+from contracts.learning import Lessons, UnknownFormat, decode_lessons, encode_lessons
+from infra.errors import BrokerError
+from models.engine import Engine
+
+
+class LearningLog:
+    """Appends lessons to the log, and folds what comes back.
+
+    Parameters
+    ----------
+    engine : Engine
+        Learns.
+    producer : confluent_kafka.Producer
+        Appends; idempotent, so that a retry within it does not append twice.
+    topic : str
+        Full name of the log.
+    warn : callable
+        Told of a record that cannot be learned.
+    """
+
+    def __init__(self, engine: Engine, producer: ck.Producer, topic: str, warn: Callable[[str], None]) -> None:
+        self._engine, self._producer, self._topic, self._warn = engine, producer, topic, warn
+        self._arrived: deque[ck.Message] = deque()
+        self._failure: str | None = None
+        self.skipped = 0
+
+    def append(self, lessons: Lessons) -> None:
+        """Hand lessons to the producer; they are durable after :meth:`flush`."""
+        while True:
+            try:
+                self._producer.produce(self._topic, encode_lessons(lessons), partition=0, on_delivery=self._delivered)
+                break
+            except BufferError:
+                self._producer.poll(0.05)
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Wait until Kafka has acknowledged everything appended.
+
+        Raises
+        ------
+        BrokerError
+            When a record was refused: nothing after it may become durable.
+        """
+        # Without a bound: while Kafka is away, nothing goes on, and nothing is lost.
+        while self._producer.flush(1.0):
+            self._check()
+        self._check()
+
+    def arrived(self, messages: list[ck.Message]) -> None:
+        """Take messages of the log as the reader brings them, and learn them."""
+        self._arrived.extend(messages)
+        self.fold()
+
+    def fold(self) -> None:
+        """Learn everything that has arrived.
+
+        A record that cannot be learned is skipped by its offset: every worker skips the same one. A record of a newer
+        format stops this worker instead, because newer ones will have learned it.
+        """
+        while self._arrived:
+            message = self._arrived.popleft()
+            try:
+                lessons = decode_lessons(message.value())
+            except UnknownFormat as error:
+                raise BrokerError(str(error)) from error
+            except (ValueError, TypeError) as error:
+                self._skip(message.offset(), error)
+                continue
+            self._engine.learn(lessons, message.offset())
+
+    @property
+    def waiting(self) -> int:
+        """Records read and not yet learned."""
+        return len(self._arrived)
+
+    def _skip(self, offset: int, error: Exception) -> None:
+        self.skipped += 1
+        self._warn(f"learning record {offset} is skipped: {error}")
+
+    def _delivered(self, error: ck.KafkaError | None, _: ck.Message) -> None:
+        if error is not None:
+            self._failure = error.str()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise BrokerError(f"Kafka refused a learning record: {self._failure}")

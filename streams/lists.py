@@ -1,0 +1,114 @@
+"""Lists in their written form: users' own lists, those for everybody, and items' neighbours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from contracts.learning import Source
+from contracts.redis import encode_list, encode_vector
+from models.combine import SCORERS
+from models.engine import Engine, Observation, rater
+from models.ranking import NONE
+from models.scorers.popularity import POPULAR, TRENDING
+from models.users import SHOWN
+from serving.store import Store
+
+RATED = 10
+"""How many items of a list carry a predicted rating."""
+_SIMILAR = 50
+_REFRESHED_ITEMS = 100
+"""Items whose neighbours are written at once, at most; the others wait for the next second."""
+
+
+class ListMaker:
+    """Makes the values that readers find in Redis.
+
+    Parameters
+    ----------
+    engine : Engine
+    length, reasons : int
+        Of users' lists.
+    epoch : callable
+        Partition → the owner's epoch, first part of a list's version.
+    """
+
+    def __init__(self, engine: Engine, length: int, reasons: int, epoch: Callable[[int], int]) -> None:
+        self._engine, self._length, self._reasons, self._epoch = engine, length, reasons, epoch
+        self._sequence = 0
+        self._popular = np.zeros(0, np.int32)
+
+    def make(self, slots: NDArray[np.int32], sources: list[Source]) -> list[tuple[str, bytes]]:
+        """Return (user, list) of resident users, made from what is known now."""
+        if not len(slots):
+            return []
+        engine, ids = self._engine, self._engine.items.catalogue.ids
+        lists, _ = engine.refresh(slots, self._length, self._reasons)
+        engine.users.shown[slots, : self._length] = lists.rows[:, :SHOWN]
+        self._sequence += 1
+        version = f"{self._epoch(sources[0].partition)}.{self._sequence}"
+        now, model = time.time_ns() // 1_000_000, str(engine.items.position)
+        scores = np.round(lists.scores.astype(np.float64), 4).tolist()
+        made = []
+        columns = zip(slots, lists.rows, scores, lists.scorers.tolist(), lists.grounds.tolist(), strict=True)
+        for slot, rows, score, scorers, grounds in columns:
+            user = engine.users.names[slot]
+            n = int((rows != NONE).sum())
+            reasons = [
+                [SCORERS[scorer], *(ids[row] for row in ground if row != NONE)]
+                for scorer, ground in zip(scorers[:n], grounds[:n], strict=True)
+            ]
+            items = [ids[row] for row in rows[:n].tolist()]
+            made.append(
+                (user, encode_list(version, items, score[:n], reasons, now, model, self._ratings(user, rows[:n])))
+            )
+        return made
+
+    def was_shown(self, observation: Observation, events: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for these events whether their item stood among the first ten of the list that its user had."""
+        engine = self._engine
+        shown = engine.users.shown[observation.slots[events]]
+        without = shown[:, 0] == NONE
+        if without.any() and len(self._popular):
+            shown[without, : len(self._popular)] = self._popular
+        targets = engine.items.catalogue.rows(observation.keys[events])
+        return np.asarray((shown == targets[:, None]).any(axis=1))
+
+    def write_shared(self, store: Store) -> Callable[[], None]:
+        """Return a call that writes the lists for everybody, made from what is known now."""
+        catalogue, now = self._engine.items.catalogue, time.time_ns() // 1_000_000
+        popular = self._engine.popular(POPULAR, self._length)
+        self._popular = np.array([catalogue.row(item) for item in popular[0][:SHOWN]], np.int32)
+        values = {
+            "popular": popular,
+            "trending": self._engine.popular(TRENDING, self._length),
+            "latest": self._engine.latest(self._length),
+        }
+        encoded = {name: _encode(items, scores, now) for name, (items, scores) in values.items()}
+
+        def write() -> None:
+            for name, value in encoded.items():
+                store.write_shared(name, value)
+
+        return write
+
+    def write_items(self, store: Store) -> Callable[[], None]:
+        """Return a call that writes neighbours and vectors of some of the items learned from lately."""
+        engine, now = self._engine, time.time_ns() // 1_000_000
+        rows = engine.items.touched(_REFRESHED_ITEMS)
+        ids = [engine.items.catalogue.ids[row] for row in rows]
+        similar = [(item, _encode(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)]
+        vectors = [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]
+        return lambda: store.write_items(similar, vectors)
+
+    def _ratings(self, user: str, rows: NDArray[np.int32]) -> list[float] | None:
+        predicted = self._engine.items.ratings.predict(rater(user), rows[:RATED])
+        return None if predicted is None else np.round(predicted, 2).tolist()  # type: ignore[no-any-return]
+
+
+def _encode(items: list[str], scores: list[float], time_ms: int) -> bytes:
+    return orjson.dumps({"items": items, "scores": scores, "time": time_ms})

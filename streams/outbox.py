@@ -1,0 +1,78 @@
+"""What leaves the worker, in the order in which it was made: one task, one step after the other.
+
+While one step waits for Redis or Kafka, the event loop already applies the next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import mode
+import redis
+
+T = TypeVar("T")
+Step = Callable[[], Awaitable[None]]
+
+_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class Outbox(mode.Service):  # type: ignore[misc]
+    """Runs steps one by one, in order; a step that raises ends the worker.
+
+    Parameters
+    ----------
+    crash : callable
+        Told of an exception in a step.
+    """
+
+    def __init__(self, crash: Callable[[BaseException], None]) -> None:
+        super().__init__()
+        self._crash = crash
+        self._steps: asyncio.Queue[Step] = asyncio.Queue()
+        self._thread = ThreadPoolExecutor(1, "outbox")
+
+    def put(self, step: Step) -> None:
+        """Append a step. The consumer's window bounds how many there are."""
+        self._steps.put_nowait(step)
+
+    async def drained(self) -> None:
+        """Wait until all steps put so far have run."""
+        reached = asyncio.Event()
+
+        async def reach() -> None:
+            reached.set()
+
+        self.put(reach)
+        await reached.wait()
+
+    async def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Run a blocking call in the outbox's thread; while Redis is away, wait and try again with the same bytes."""
+        return await stubbornly(self._thread, self.log.warning, function, *args)
+
+    @mode.Service.task
+    async def _run(self) -> None:
+        while not self.should_stop:
+            step = await self._steps.get()
+            try:
+                await step()
+            except Exception as error:
+                self._crash(error)
+                return
+
+
+async def stubbornly(
+    pool: ThreadPoolExecutor | None, warn: Callable[..., None], function: Callable[..., T], *args: Any
+) -> T:
+    """Run a blocking call in a thread, again and again while Redis cannot be reached or is still loading."""
+    attempt = 0
+    while True:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
+        except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError) as error:
+            if attempt % 20 == 0:
+                warn("redis is away, waiting: %s", error)
+            await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
+            attempt += 1

@@ -1,0 +1,64 @@
+"""A batch of messages of one topic on its way from the consumer's thread to an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+
+import confluent_kafka as ck
+
+
+@dataclass(slots=True)
+class Records:
+    """Messages of one topic that came in one poll, of one or several partitions, in the order of their time stamps.
+
+    Attributes
+    ----------
+    topic : str
+        Full name.
+    messages : list of confluent_kafka.Message
+        Within a partition in the order of offsets.
+    stretches : dict of int to (int, int)
+        Partition → first and last offset.
+    generation : int
+        The assignment under which they came; under a later one they are no longer ours.
+    done : callable
+        To be called once their lists are written: makes room for the next batch.
+    """
+
+    topic: str
+    messages: list[ck.Message]
+    stretches: dict[int, tuple[int, int]]
+    generation: int
+    done: Callable[[], None]
+
+    @property
+    def next_offsets(self) -> dict[tuple[str, int], int]:
+        """(topic, partition) → offset after the last message."""
+        return {(self.topic, partition): last + 1 for partition, (_, last) in self.stretches.items()}
+
+
+def by_topic(messages: list[ck.Message]) -> dict[str, dict[int, list[ck.Message]]]:
+    """Group messages: topic → partition → messages in order."""
+    grouped: dict[str, dict[int, list[ck.Message]]] = {}
+    for message in messages:
+        grouped.setdefault(message.topic(), {}).setdefault(message.partition(), []).append(message)
+    return grouped
+
+
+def merged(partitions: dict[int, list[ck.Message]]) -> list[ck.Message]:
+    """Merge partitions by time stamp, never changing the order within one.
+
+    A fetch brings partition after partition; applied in that order the stream would be another one than its publishers
+    made.
+    """
+    if len(partitions) == 1:
+        return next(iter(partitions.values()))
+    timed = []
+    for messages in partitions.values():
+        # The running maximum keeps a partition in order where clocks went back.
+        stamps = accumulate((message.timestamp()[1] for message in messages), max)
+        timed.extend(zip(stamps, messages, strict=True))
+    timed.sort(key=lambda pair: pair[0])
+    return [message for _, message in timed]

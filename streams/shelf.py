@@ -1,0 +1,128 @@
+"""The ``items`` topic: what is known of items, read whole by every worker.
+
+A record decides at once whether its item may be shown and what pages say of it. An item that the model does not know yet
+is introduced through the learning log, so that it gets the same row on every worker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import confluent_kafka as ck
+import msgspec
+import orjson
+
+from contracts.events import InvalidEvent, Item, decode
+from contracts.learning import introduction
+from models.engine import Engine
+from serving.store import Store
+from streams.deadletters import DeadLetters
+from streams.learning import LearningLog
+from streams.outbox import Outbox
+
+_INTRODUCED_AT_ONCE = 5000
+
+
+class Shelf:
+    """Takes over item records.
+
+    Parameters
+    ----------
+    engine, store, log, outbox, letters
+        Of this worker.
+    refused : callable
+        Told the reason of each dead letter.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        log: LearningLog,
+        outbox: Outbox,
+        letters: DeadLetters,
+        refused: Callable[[str], None],
+    ) -> None:
+        self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
+        self._letters, self._refused = letters, refused
+        self._introduced: set[str] = set()
+        self._handled: dict[tuple[str, int], int] = {}
+
+    def resume(self, handled: Mapping[tuple[str, int], int]) -> None:
+        """Say which records an earlier worker has written to Redis: (topic, partition) → next offset."""
+        self._handled = dict(handled)
+
+    def put(self, messages: list[ck.Message]) -> None:
+        """Take over records in their order."""
+        now = time.time_ns() // 1_000_000
+        entries: dict[str, tuple[str, bytes, bool]] = {}
+        new: list[str] = []
+        for message in messages:
+            handled = self._is_handled(message)
+            item = self._item(message, handled)
+            if item is None:
+                continue
+            withheld = self._engine.availability.put(item, now)
+            if not handled:
+                entries[str(item.item)] = (str(item.item), _page(item), withheld)
+            if self._is_new(item):
+                new.append(str(item.item))
+        for start in range(0, len(new), _INTRODUCED_AT_ONCE):
+            self._log.append(introduction(new[start : start + _INTRODUCED_AT_ONCE]))
+        if entries:
+            self._write(list(entries.values()), dict(self._handled))
+
+    def expire(self) -> None:
+        """Withhold the items whose time is over."""
+        over = self._engine.availability.expire(time.time_ns() // 1_000_000)
+        if over:
+
+            async def write() -> None:
+                await self._outbox.call(self._store.withhold, over)
+
+            self._outbox.put(write)
+
+    def _write(self, entries: list[tuple[str, bytes, bool]], handled: dict[tuple[str, int], int]) -> None:
+        async def write() -> None:
+            await self._outbox.call(self._store.write_metadata, entries)
+            await self._outbox.call(self._log.flush)
+            await self._outbox.call(self._store.write_applied, handled)
+
+        self._outbox.put(write)
+
+    def _is_handled(self, message: ck.Message) -> bool:
+        place = message.topic(), message.partition()
+        if message.offset() < self._handled.get(place, 0):
+            return True
+        self._handled[place] = message.offset() + 1
+        return False
+
+    def _is_new(self, item: Item) -> bool:
+        name = str(item.item)
+        if item.deleted or name in self._introduced or self._engine.items.catalogue.row(name) >= 0:
+            return False
+        self._introduced.add(name)
+        return True
+
+    def _item(self, message: ck.Message, handled: bool) -> Item | None:
+        try:
+            if message.value() is None and message.key():
+                # A tombstone is no memory once it is compacted; taken as the explicit record that it stands for.
+                return Item(item=message.key().decode(), deleted=True)
+            return decode(Item, message.value(), message.key(), message.timestamp()[1])
+        except (InvalidEvent, UnicodeDecodeError) as error:
+            reason, detail = (error.reason, error.detail) if isinstance(error, InvalidEvent) else ("bad id", str(error))
+            if handled:
+                return None
+            self._refused(reason)
+            self._letters.send(
+                message.topic(), message.partition(), message.offset(), message.key(), message.value(),
+                message.timestamp()[1], reason, detail,
+            )  # fmt: skip
+            return None
+
+
+def _page(item: Item) -> bytes:
+    entry = {key: value for key, value in msgspec.to_builtins(item).items() if key not in ("text", "vector")}
+    return orjson.dumps(entry)

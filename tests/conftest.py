@@ -1,0 +1,67 @@
+"""A real broker and a real store, started once for all tests; each test has its own names on them."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.kafka import LocalKafka
+from infra.redis import LocalRedis
+from infra.settings import Kafka, Redis, Settings
+
+
+@pytest.fixture(scope="session")
+def docker() -> bool:
+    """Whether a container engine answers; without one the embedded services are used."""
+    try:
+        return subprocess.run(["docker", "info"], capture_output=True, timeout=5).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+@pytest.fixture(scope="session")
+def kafka(docker: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``host:port`` of a real broker."""
+    if docker:
+        from testcontainers.community.kafka import KafkaContainer  # noqa: PLC0415 (needless without an engine)
+
+        quiet = {"KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false"}
+        with KafkaContainer().with_kraft().with_envs(**quiet) as container:
+            yield container.get_bootstrap_server()
+    else:
+        with LocalKafka(tmp_path_factory.mktemp("kafka")) as broker:
+            yield broker.bootstrap
+
+
+@pytest.fixture(scope="session")
+def redis_url(docker: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real store."""
+    if docker:
+        from testcontainers.community.redis import RedisContainer  # noqa: PLC0415 (needless without an engine)
+
+        with RedisContainer("redis:7-alpine") as container:
+            yield f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(container.port)}/0"
+    else:
+        with LocalRedis(tmp_path_factory.mktemp("redis")) as store:
+            yield store.url
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A name that no other test uses: its topics' prefix, its keys' prefix and its namespace."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def settings(kafka: str, redis_url: str, namespace: str, tmp_path: Path) -> Settings:
+    """Settings of one test: its own topics, keys and data directory on the shared broker and store."""
+    return Settings(
+        namespace=namespace,
+        data=str(tmp_path / "data"),
+        kafka=Kafka(bootstrap=kafka, prefix=namespace, partitions=4),
+        redis=Redis(url=redis_url, prefix=namespace),
+    )
