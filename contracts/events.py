@@ -6,7 +6,7 @@ names the value and the remedy and is what the dead letter carries.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import xxhash
@@ -38,7 +38,10 @@ class InvalidEvent(ValueError):
         self.detail = detail
 
 
-Id = str | int
+if TYPE_CHECKING:
+    Id = str
+else:
+    Id = str | int  # until `decode` has made it a string
 """Ids are non-empty strings of at most 256 bytes of UTF-8; integers are accepted and become strings."""
 
 
@@ -101,7 +104,7 @@ class User(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 Event = Click | Rating | Impression | Item | User
-E = TypeVar("E", Click, Rating, Impression, Item, User)
+E = TypeVar("E", bound=Event)
 
 KINDS: dict[str, type[Click | Rating | Impression | Item | User]] = {
     "clicks": Click,
@@ -186,7 +189,7 @@ def identity(event: Click | Rating) -> int:
 
 
 def _identifier(field: str, value: Id) -> str:
-    text = value if type(value) is str else str(value)
+    text = str(value)
     if not text:
         raise InvalidEvent("bad id", f"{field!r} is empty; every {field} needs an id")
     if len(text) * 4 > MAX_ID_BYTES and len(text.encode()) > MAX_ID_BYTES:

@@ -81,7 +81,10 @@ def _downloaded(repository: Path) -> list[Path]:
     try:
         with _Meter(f"Apache Kafka {KAFKA_VERSION}") as meter:
             jars = _resolve(repository, meter)
-    except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
+        damaged = [jar.name for jar in jars if not _is_whole_jar(jar)]
+        if damaged:
+            raise OSError(f"{', '.join(damaged)} arrived damaged")
+    except Exception as error:  # jgo names none of its errors, and a portal's page in place of a POM can raise any
         raise BrokerError(
             f"cannot download Apache Kafka {KAFKA_VERSION} into {repository}: {error}; connect to the network and "
             "start again, or set kafka.bootstrap to a broker that runs elsewhere"

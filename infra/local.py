@@ -54,9 +54,10 @@ class LocalServices:
         self.redis: LocalRedis | None = None
 
     def __enter__(self) -> Settings:
-        if self._fresh:
-            clear(self._settings.data_dir)
-        _mark(self._settings.data_dir)
+        with _usable(self._settings.data_dir) as data_dir:
+            if self._fresh:
+                clear(data_dir)
+            _mark(data_dir)
         with ExitStack() as stack:  # ends what has started where the rest cannot
             url = self._settings.redis.url or self._begin_redis(stack)
             bootstrap = self._settings.kafka.bootstrap or self._start_kafka(stack)
@@ -173,6 +174,16 @@ def clear(data_dir: Path) -> None:
     for name in CLEARED:
         if (data_dir / name).exists():
             shutil.rmtree(data_dir / name)
+
+
+@contextmanager
+def _usable(data_dir: Path) -> Iterator[Path]:
+    try:
+        yield data_dir
+    except OSError as error:
+        raise HeadraceError(
+            f"the data directory {data_dir} cannot be used: {error}; name one that you may write to"
+        ) from error
 
 
 def _is_ours(data_dir: Path) -> bool:

@@ -14,6 +14,7 @@ from infra.errors import SettingsError
 
 Positive = Annotated[int, Meta(gt=0)]
 EventType = Literal["click", "view", "play", "like", "cart", "purchase", "share", "rating", "dislike", "skip", "hide"]
+Weight = Annotated[float, Meta(ge=0, le=100)]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
 
 

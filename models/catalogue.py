@@ -53,7 +53,7 @@ class Catalogue:
 
     def rows(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Return the row of each key, -1 where there is none."""
-        return _find(keys, self.keys, self._slots)  # type: ignore[no-any-return]
+        return np.asarray(_find(keys, self.keys, self._slots))
 
     def row(self, item: str) -> int:
         """Return the row of an id, -1 where there is none."""
@@ -82,8 +82,7 @@ class Catalogue:
         return {"ids": list(self.ids), "events": self.events[:n].copy(), "known": self.known[: self.n_known].copy()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over :meth:`state` of another catalogue."""
-        self.__init__()  # type: ignore[misc]
+        """Take over :meth:`state`; for a catalogue that is still empty."""
         self.admit(state["ids"])
         self.events[: len(self)] = state["events"]
         self.n_known = len(state["known"])
@@ -104,7 +103,7 @@ class Catalogue:
 
 
 @kernel
-def _insert(key, row, slots):  # type: ignore[no-untyped-def]
+def _insert(key, row, slots):
     mask = np.uint64(len(slots) - 1)
     at = key & mask
     while slots[at] != UNKNOWN:
@@ -113,13 +112,13 @@ def _insert(key, row, slots):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _fill(keys, n, slots):  # type: ignore[no-untyped-def]
+def _fill(keys, n, slots):
     for row in range(n):
         _insert(keys[row], row, slots)
 
 
 @kernel
-def _find(wanted, keys, slots):  # type: ignore[no-untyped-def]
+def _find(wanted, keys, slots):
     mask = np.uint64(len(slots) - 1)
     rows = np.empty(len(wanted), np.int32)
     for position in range(len(wanted)):
@@ -131,7 +130,7 @@ def _find(wanted, keys, slots):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _count(rows, events, known, n_known, known_at):  # type: ignore[no-untyped-def]
+def _count(rows, events, known, n_known, known_at):
     for position in range(len(rows)):
         row = rows[position]
         if events[row] == 0:

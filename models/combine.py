@@ -1,8 +1,8 @@
 """The blend: one score per item from the scorers' own, each standardised over the user's candidates.
 
-``score(x) = Σ_f weight_f · (f(x) − mean_f) / deviation_f`` with mean and deviation over the known items that the user has
-not had. The weights are a preset that is strong on dense and on sparse data alike; it is additive, so every score can
-be explained by its own terms.
+``score(x) = Σ_f weight_f · (f(x) − mean_f) / deviation_f`` with mean and deviation over the known items that the user
+has not had. The weights are a preset that is strong on dense and on sparse data alike; the blend is additive, so every
+score can be explained by its own terms.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def tables(catalogue: Catalogue, embeddings: Embeddings, pairs: Cooccurrence) ->
 
 
 @inline
-def blend(products, recent, candidate, t, followed, together, scales, out):  # type: ignore[no-untyped-def]
+def blend(products, recent, candidate, t, followed, together, scales, out):
     """Score all items for one user.
 
     Parameters
@@ -101,7 +101,7 @@ def blend(products, recent, candidate, t, followed, together, scales, out):  # t
 
 
 @inline
-def _inverse_deviation(mean, mean_of_squares):  # type: ignore[no-untyped-def]
+def _inverse_deviation(mean, mean_of_squares):
     variance = mean_of_squares - mean * mean
     # A scorer that says the same of all items says nothing.
     return np.float32(1.0) / np.sqrt(variance) if variance > 1e-12 else np.float32(0.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -104,7 +105,7 @@ class Engine:
         seed: int = 0,
         resident_users: int = 100_000,
         rating_users: int = 200_000,
-        weights: Mapping[str, float] | None = None,
+        weights: Mapping[Any, float] | None = None,
     ) -> None:
         self.items = ItemModel(seed, rating_users)
         self.users = UserTable(resident_users)
@@ -115,15 +116,15 @@ class Engine:
         """Apply events to their users' states, in order; say what became of each and what they teach."""
         events = batch.events
         n = len(events)
-        keys = np.fromiter((item_key(event.item) for event in events), np.uint64, n)  # type: ignore[arg-type]
+        keys = np.fromiter((item_key(event.item) for event in events), np.uint64, n)
         names = [event.type if type(event) is Click else "rating" for event in events]
-        slots = np.fromiter((self.users.slot(event.user) for event in events), np.int32, n)  # type: ignore[arg-type]
+        slots = np.fromiter((self.users.slot(event.user) for event in events), np.int32, n)
         own, offset = np.array(batch.own, np.bool_), np.array(batch.offset, np.int64)
         arrivals = Arrivals(
             slot=slots,
             key=keys,
             identity=np.fromiter((identity(event) for event in events), np.uint64, n),
-            time=np.fromiter((event.time for event in events), np.int64, n),  # type: ignore[misc]
+            time=np.fromiter((event.time for event in events), np.int64, n),
             kind=np.fromiter((_KINDS[name] for name in names), np.uint8, n),
             topic=np.fromiter((TOPICS.index("clicks" if type(e) is Click else "ratings") for e in events), np.int8, n),
             offset=np.where(own, offset, -1),
@@ -158,13 +159,12 @@ class Engine:
         vectors = self.items.embeddings.users(recent)
         return Ranks(scored, *ranking.ranks(vectors, recent, seen, targets, popularity, self.items.tables()))
 
-    def refresh(self, slots: NDArray[np.int32], n: int, reasons: int) -> tuple[Lists, NDArray[np.float32]]:
-        """Return the top-``n`` lists of resident users, reasons for their first items, and the users' vectors (b, d)."""
+    def refresh(self, slots: NDArray[np.int32], n: int, reasons: int) -> Lists:
+        """Return the top-``n`` lists of resident users with reasons for their first items."""
         recent = self._rows(*self.users.recent(slots))
         vectors = self.items.embeddings.users(recent)
         withheld = self.availability.withheld()
-        lists = ranking.top(vectors, recent, self._seen(slots), withheld, self.items.tables(), n, reasons)
-        return lists, vectors
+        return ranking.top(vectors, recent, self._seen(slots), withheld, self.items.tables(), n, reasons)
 
     def popular(self, half_life: int, n: int) -> tuple[list[str], list[float]]:
         """Return the ids and scores of the most popular items that may be shown, best first.
@@ -221,7 +221,7 @@ class Engine:
         ratings = [event.rating if type(event) is Rating else np.nan for event in events]
         return Lessons(
             sources=batch.sources,
-            items=items,  # type: ignore[arg-type]
+            items=items,
             introduced=[],
             source=np.fromiter((batch.source[index] for index in taught), np.uint8, len(taught)),
             offset=np.fromiter((batch.offset[index] for index in taught), np.int64, len(taught)),
@@ -229,7 +229,7 @@ class Engine:
             time=arrivals.time[taught],
             weight=weight[taught],
             rating=np.array(ratings, np.float32),
-            rater=np.array([rater(e.user) if type(e) is Rating else 0 for e in events], np.uint64),  # type: ignore[arg-type]
+            rater=np.array([rater(e.user) if type(e) is Rating else 0 for e in events], np.uint64),
             lengths=lengths,
             history=observed.history[taught][held],
         )

@@ -21,7 +21,7 @@ _LOOK_BACK = 20
 
 
 @inline
-def reasons(rows, recent, scales, followed, together, t, position_of, scorers, grounds):  # type: ignore[no-untyped-def]
+def reasons(rows, recent, scales, followed, together, t, position_of, scorers, grounds):
     """Find the loudest scorer of each of the first items, and the earlier items with the largest terms under it.
 
     ``position_of`` is scratch over all rows, -1 everywhere before and after. ``scorers`` and ``grounds`` are filled.
@@ -67,7 +67,7 @@ def reasons(rows, recent, scales, followed, together, t, position_of, scorers, g
                 loudest = scorer
         scorers[position] = loudest
         for g in range(GROUNDS):
-            k = np.argmax(terms[position, loudest])
+            k = int(np.argmax(terms[position, loudest]))
             if terms[position, loudest, k] <= 0.0:
                 break
             grounds[position, g] = recent[k]

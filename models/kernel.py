@@ -35,7 +35,7 @@ def draw(seed: np.uint64, index: np.uint64) -> np.uint64:
 
 
 @inline
-def draw_below(seed: np.uint64, index: np.uint64, bound: int) -> int:
+def draw_below(seed: np.uint64, index: np.uint64, bound: int) -> np.int64:
     """Return a uniform integer in ``[0, bound)``, bound < 2^32."""
     return np.int64(((draw(seed, index) >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32))
 

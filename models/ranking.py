@@ -112,7 +112,7 @@ def ranks(
 
 
 @kernel
-def _ranks(products, recent, seen, starts, lengths, targets, popularity, t, by_blend, by_popularity):  # type: ignore[no-untyped-def]
+def _ranks(products, recent, seen, starts, lengths, targets, popularity, t, by_blend, by_popularity):
     n = products.shape[1]
     followed, together, scores = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
     scales = np.empty(len(SCORERS), np.float32)
@@ -127,7 +127,7 @@ def _ranks(products, recent, seen, starts, lengths, targets, popularity, t, by_b
 
 
 @kernel
-def _mark(rows, candidate, value, known):  # type: ignore[no-untyped-def]
+def _mark(rows, candidate, value, known):
     for position in range(len(rows)):
         row = rows[position]
         if row >= 0:
@@ -135,7 +135,7 @@ def _mark(rows, candidate, value, known):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _mean_rank(scores, target, candidate):  # type: ignore[no-untyped-def]
+def _mean_rank(scores, target, candidate):
     above = 0
     equal = 0
     own = scores[target]
@@ -146,7 +146,7 @@ def _mean_rank(scores, target, candidate):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _top(products, recent, seen, starts, lengths, withheld, t, rows, scores, scorers, grounds):  # type: ignore[no-untyped-def]
+def _top(products, recent, seen, starts, lengths, withheld, t, rows, scores, scorers, grounds):
     n = products.shape[1]
     followed, together, blended = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
     scales = np.empty(len(SCORERS), np.float32)
@@ -170,7 +170,7 @@ def _top(products, recent, seen, starts, lengths, withheld, t, rows, scores, sco
 
 
 @kernel
-def _select(scores, rows, best):  # type: ignore[no-untyped-def]
+def _select(scores, rows, best):
     """Write the largest scores and their rows, best first; return how many there are.
 
     A threshold is found by bisection between which and the maximum lie at least ``wanted`` scores and not many more:

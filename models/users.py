@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -214,7 +215,7 @@ class UserTable:
         """Return (user, stored form) of all users changed since the last call; :meth:`evict` once they are stored."""
         slots = np.flatnonzero(self._dirty)
         self._dirty[slots] = False
-        return [(self.names[slot], self.encode(slot)) for slot in slots]
+        return [(self.names[slot], self.encode(int(slot))) for slot in slots]
 
     def evict(self) -> None:
         """Let the longest unused users go where there are too many; for when what :meth:`changed` gave is durable."""
@@ -332,12 +333,12 @@ def _decode(state: bytes) -> _State:
     body, checksum = state[: -_CHECKSUM.size], _CHECKSUM.unpack(state[-_CHECKSUM.size :])[0]
     if len(body) != _HEADER.size + n * 25 + n_seen * 8 or xxhash.xxh32_intdigest(body) != checksum:
         raise CorruptState("a user state whose checksum does not fit")
-    columns: list[NDArray[np.generic]] = []
+    columns: list[NDArray[Any]] = []
     at = _HEADER.size
     for dtype, length in (("<u8", n), ("<i8", n), ("<u8", n), ("<u1", n), ("<u8", n_seen)):
         columns.append(np.frombuffer(body, dtype, length, at))
         at += columns[-1].nbytes
-    return _State(events, (clicks, ratings), *columns)  # type: ignore[arg-type]
+    return _State(events, (clicks, ratings), *columns)
 
 
 @kernel
@@ -345,7 +346,7 @@ def _apply(
     slots, item, identity, time, kind, topic, offset,
     events, keys, times, identities, kinds, offsets, pool, seen,
     outcome, novel, n_seen, lengths, history,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     for e in range(len(slots)):
         slot = slots[e]
         if offset[e] >= 0:
@@ -389,7 +390,7 @@ def _apply(
 
 
 @kernel
-def _recent(slots, events, keys, history, lengths):  # type: ignore[no-untyped-def]
+def _recent(slots, events, keys, history, lengths):
     for position in range(len(slots)):
         slot = slots[position]
         n = min(events[slot], HISTORY)
@@ -399,14 +400,14 @@ def _recent(slots, events, keys, history, lengths):  # type: ignore[no-untyped-d
 
 
 @kernel
-def _gather(pool, sources, starts, lengths, values):  # type: ignore[no-untyped-def]
+def _gather(pool, sources, starts, lengths, values):
     for position in range(len(sources)):
         for k in range(lengths[position]):
             values[starts[position] + k] = pool[sources[position] + k]
 
 
 @kernel
-def _let_go(slots, pool, seen):  # type: ignore[no-untyped-def]
+def _let_go(slots, pool, seen):
     for position in range(len(slots)):
         start, length = seen[slots[position], 0], seen[slots[position], 1]
         if length >= MAX_SEEN:
@@ -417,7 +418,7 @@ def _let_go(slots, pool, seen):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _move(slots, rooms, pool, end, seen):  # type: ignore[no-untyped-def]
+def _move(slots, rooms, pool, end, seen):
     for position in range(len(slots)):
         slot = slots[position]
         start, length = seen[slot, 0], seen[slot, 1]

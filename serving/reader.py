@@ -53,7 +53,7 @@ class Reader:
     """
 
     def __init__(self, url: str, prefix: str = "headrace", namespace: str = "main", follow_s: float = FOLLOW_S) -> None:
-        # Time limits and retries are those of `_exchange`, once for a whole round trip; redis-py's apply to each part.
+        # `_exchange` limits and repeats a round trip as a whole; redis-py would do so for each of its parts.
         limits: dict[str, Any] = {"socket_timeout": None, "retry": Retry(NoBackoff(), 0), "protocol": 3}
         pool: Any = ConnectionPool.from_url(url, **limits)
         self._connection: Any = pool.make_connection()
@@ -152,18 +152,27 @@ class Reader:
         except TimeoutError as error:
             raise StoreUnavailable(f"Redis did not answer within {TIMEOUT_S} s") from error
         except (RedisError, OSError) as error:
-            raise StoreUnavailable(f"Redis does not answer: {error}") from error
+            raise StoreUnavailable(f"Redis cannot be read: {error}") from error
 
     async def _exchange(self, questions: list[tuple[Command, ...]]) -> list[Any]:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._twice(questions)
+        except BaseException:
+            # What is still under way must not be taken for the answer to the next question.
+            await self._connection.disconnect(nowait=True)
+            raise
+
+    async def _twice(self, questions: list[tuple[Command, ...]]) -> list[Any]:
         reused = self._connection.is_connected
-        async with asyncio.timeout(TIMEOUT_S):
-            try:
-                return await self._round_trip(questions)
-            except (RedisError, OSError):
-                if not reused:
-                    raise
-            # The connection had been lost since it was last used, as when Redis was restarted.
+        try:
             return await self._round_trip(questions)
+        except (RedisError, OSError):
+            if not reused:
+                raise
+        # The connection had been lost since it was last used, as when Redis was restarted.
+        await self._connection.disconnect(nowait=True)
+        return await self._round_trip(questions)
 
     async def _round_trip(self, questions: list[tuple[Command, ...]]) -> list[Any]:
         if not self._connection.is_connected:

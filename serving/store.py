@@ -6,6 +6,7 @@ Values are whole strings, so a reader never sees half a list. Calls block; the w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import redis
 
@@ -32,7 +33,7 @@ class Store:
     """
 
     def __init__(self, client: redis.Redis, keys: Keys, list_ttl_s: int) -> None:
-        self._client = client
+        self._client: Any = client  # redis-py declares every answer as sync or async
         self._keys = keys
         self._list_ttl_s = list_ttl_s
 
@@ -44,7 +45,7 @@ class Store:
         for partition in {partition for partition, _ in users}:
             places = [place for place, (own, _) in enumerate(users) if own == partition]
             values = self._client.mget([names[place] for place in places])
-            for place, value in zip(places, values, strict=True):  # type: ignore[arg-type]
+            for place, value in zip(places, values, strict=True):
                 loaded[place] = value
         return loaded
 
@@ -78,12 +79,12 @@ class Store:
         return {
             (topic.decode(), partition): int(offset)
             for partition in partitions
-            for topic, offset in self._client.hgetall(self._keys.applied(partition)).items()  # type: ignore[union-attr]
+            for topic, offset in self._client.hgetall(self._keys.applied(partition)).items()
         }
 
     def raise_epoch(self, partition: int) -> int:
         """Become the owner of a partition: return its new epoch."""
-        return int(self._client.incr(self._keys.epoch(partition)))  # type: ignore[arg-type]
+        return int(self._client.incr(self._keys.epoch(partition)))
 
     def write_shared(self, name: str, value: bytes) -> None:
         """Write one of the lists for everybody: ``popular``, ``trending`` or ``latest``."""

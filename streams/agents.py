@@ -14,8 +14,8 @@ from streams.records import Records
 def declare(app: faust.App, channels: dict[str, Any], applier: Applier) -> None:
     """Declare the agents.
 
-    An exception in an agent ends the process (``CrashingSupervisor``): applying again in memory would count twice, and a
-    restart goes on from what is durable.
+    An exception in an agent ends the process (``CrashingSupervisor``): applying again in memory would count twice, and
+    a restart goes on from what is durable.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ class Applier:
         self.home: Callable[[str], int] = lru_cache(maxsize=200_000)(lambda user: partition_of(user, partitions))
 
     async def apply(self, records: Records) -> None:
-        """Apply a batch; its lists are on their way to Redis when this returns, ``records.done`` says they are there."""
+        """Apply a batch; its lists are on their way to Redis then, and there when ``records.done`` is called."""
         async with self._lock:
             given = self._decode(records)
             states = await self._load(given.batch)
@@ -135,19 +135,19 @@ class Applier:
             events.append(event)
             source.append(numbers[partition])
             offsets.append(message.offset())
-            own.append(partition == self.home(event.user))  # type: ignore[arg-type]
+            own.append(partition == self.home(event.user))
             given.stamps.append(stamp)
         if not self._warned and not all(own):
             self._warned = True
             self._warn(
-                f"events of {records.topic} do not lie on the partition that murmur2 gives their user: set the producer's "
-                "partitioner to murmur2_random before a second worker is started"
+                f"events of {records.topic} do not lie on the partition that murmur2 gives their user: "
+                "set the producer's partitioner to murmur2_random before a second worker is started"
             )
         given.batch = Batch(events, source, offsets, own, sources)
         return given
 
     async def _load(self, batch: Batch) -> list[tuple[str, bytes | None]]:
-        users = self._engine.users.missing(event.user for event in batch.events)  # type: ignore[misc]
+        users = self._engine.users.missing(event.user for event in batch.events)
         if not users:
             return []
         places = [(self.home(user), user) for user in users]

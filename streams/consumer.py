@@ -1,8 +1,8 @@
 """The group consumer: whole batches of records go through Faust channels to ordinary agents.
 
-Faust's own consumer spends 200 µs of a core on each message. This one owns a librdkafka consumer in one thread and hands
-over what a poll brought in one piece. The thread makes all Kafka calls: a ``Consumer`` method called from the event loop
-deadlocks against a rebalance callback. Backpressure is a window of batches whose lists are not written yet.
+Faust's own consumer spends 200 µs of a core on each message. This one owns a librdkafka consumer in one thread and
+hands over what a poll brought in one piece. The thread makes all Kafka calls: a ``Consumer`` method called from the
+event loop deadlocks against a rebalance callback. Backpressure is a window of batches whose lists are not written yet.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Owner(Protocol):
         """Make everything applied durable and let go of it; return the offsets to commit. Runs in the event loop."""
 
 
-class GroupConsumer(mode.Service):  # type: ignore[misc]
+class GroupConsumer(mode.Service):
     """Reads the user-keyed topics as a member of a consumer group.
 
     Parameters

@@ -47,7 +47,7 @@ class ListMaker:
         if not len(slots):
             return []
         engine, ids = self._engine, self._engine.items.catalogue.ids
-        lists, _ = engine.refresh(slots, self._length, self._reasons)
+        lists = engine.refresh(slots, self._length, self._reasons)
         engine.users.shown[slots, : self._length] = lists.rows[:, :SHOWN]
         self._sequence += 1
         version = f"{self._epoch(sources[0].partition)}.{self._sequence}"
@@ -107,7 +107,7 @@ class ListMaker:
 
     def _ratings(self, user: str, rows: NDArray[np.int32]) -> list[float] | None:
         predicted = self._engine.items.ratings.predict(rater(user), rows[:RATED])
-        return None if predicted is None else np.round(predicted, 2).tolist()  # type: ignore[no-any-return]
+        return None if predicted is None else np.round(predicted, 2).tolist()
 
 
 def _encode(items: list[str], scores: list[float], time_ms: int) -> bytes:

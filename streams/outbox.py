@@ -19,7 +19,7 @@ Step = Callable[[], Awaitable[None]]
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
-class Outbox(mode.Service):  # type: ignore[misc]
+class Outbox(mode.Service):
     """Runs steps one by one, in order; a step that raises ends the worker.
 
     Parameters

@@ -13,7 +13,7 @@ import mode
 from infra.errors import BrokerError
 
 
-class TopicReader(mode.Service):  # type: ignore[misc]
+class TopicReader(mode.Service):
     """Reads all partitions of one topic, assigned by hand, in a thread of its own.
 
     Parameters

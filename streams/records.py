@@ -55,7 +55,7 @@ def merged(partitions: dict[int, list[ck.Message]]) -> list[ck.Message]:
     """
     if len(partitions) == 1:
         return next(iter(partitions.values()))
-    timed = []
+    timed: list[tuple[int, ck.Message]] = []
     for messages in partitions.values():
         # The running maximum keeps a partition in order where clocks went back.
         stamps = accumulate((message.timestamp()[1] for message in messages), max)

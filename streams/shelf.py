@@ -1,7 +1,7 @@
 """The ``items`` topic: what is known of items, read whole by every worker.
 
-A record decides at once whether its item may be shown and what pages say of it. An item that the model does not know yet
-is introduced through the learning log, so that it gets the same row on every worker.
+A record decides at once whether its item may be shown and what pages say of it. An item that the model does not
+know yet is introduced through the learning log, so that it gets the same row on every worker.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class Shelf:
                 continue
             withheld = self._engine.availability.put(item, now)
             if not handled:
-                entries[str(item.item)] = (str(item.item), _page(item), withheld)
+                entries[item.item] = (item.item, _page(item), withheld)
             if self._is_new(item):
-                new.append(str(item.item))
+                new.append(item.item)
         for start in range(0, len(new), _INTRODUCED_AT_ONCE):
             self._log.append(introduction(new[start : start + _INTRODUCED_AT_ONCE]))
         if entries:
@@ -99,7 +99,7 @@ class Shelf:
         return False
 
     def _is_new(self, item: Item) -> bool:
-        name = str(item.item)
+        name = item.item
         if item.deleted or name in self._introduced or self._engine.items.catalogue.row(name) >= 0:
             return False
         self._introduced.add(name)

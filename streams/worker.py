@@ -25,6 +25,7 @@ from infra.errors import BrokerError, HeadraceError, StoreError
 from infra.redis import connect
 from infra.settings import Settings
 from models.engine import Engine
+from models.warmup import warm_up
 from serving.store import Store
 from streams.admin import topic_ids, topic_partitions
 from streams.agents import declare
@@ -45,7 +46,7 @@ _STATUS_TTL_S = 10
 _LOG_BATCH = 20
 
 
-class _OwnConsumer(BootStrategy):  # type: ignore[misc]
+class _OwnConsumer(BootStrategy):
     """Agents run; Faust's own consumer, producer and web server do not."""
 
     enable_kafka_consumer = False
@@ -53,7 +54,7 @@ class _OwnConsumer(BootStrategy):  # type: ignore[misc]
     enable_web = False
 
 
-class _App(faust.App):  # type: ignore[misc]
+class _App(faust.App):
     BootStrategy = _OwnConsumer
 
 
@@ -82,7 +83,7 @@ def create_app(settings: Settings) -> faust.App:
     return app
 
 
-class _Worker(mode.Service):  # type: ignore[misc]
+class _Worker(mode.Service):
     """Starts the parts in their order, keeps the clocks, stops the parts in the reverse order."""
 
     def __init__(self, app: faust.App, settings: Settings) -> None:
@@ -161,6 +162,7 @@ class _Worker(mode.Service):  # type: ignore[misc]
         self._loop = asyncio.get_running_loop()
         self._app.flow_control.resume()  # nobody else does while Faust's own consumer is off
         try:
+            await asyncio.to_thread(warm_up)
             await self.add_runtime_dependency(self._outbox)
             await self._recover_model()
             await self._recover_items()

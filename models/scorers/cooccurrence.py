@@ -105,7 +105,7 @@ class Cooccurrence:
 
 
 @inline
-def _add(row, neighbour, units, seed, neighbours, counts, others, used):  # type: ignore[no-untyped-def]
+def _add(row, neighbour, units, seed, neighbours, counts, others, used):
     n = used[row]
     for slot in range(n):
         if neighbours[row, slot] == neighbour:
@@ -125,7 +125,7 @@ def _add(row, neighbour, units, seed, neighbours, counts, others, used):  # type
 
 
 @kernel
-def _learn(rows, weights, history, starts, seed, neighbours, after, before, used, totals):  # type: ignore[no-untyped-def]
+def _learn(rows, weights, history, starts, seed, neighbours, after, before, used, totals):
     for event in range(len(rows)):
         row = rows[event]
         for k in range(min(WINDOW, starts[event + 1] - starts[event])):
@@ -142,7 +142,7 @@ def _learn(rows, weights, history, starts, seed, neighbours, after, before, used
 
 
 @inline
-def score(recent, neighbours, after, before, used, totals, followed, together):  # type: ignore[no-untyped-def]
+def score(recent, neighbours, after, before, used, totals, followed, together):
     """Add a user's two scores to ``followed`` and ``together``, zeroed arrays over all rows.
 
     ``recent`` holds the rows of his earlier items, newest first, -1 where unknown.

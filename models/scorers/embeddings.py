@@ -1,11 +1,12 @@
 """Item embeddings learned by an online sampled softmax over a decayed, multi-timescale user state.
 
-A user's vector is ``u = Σ_s Σ_k γ_s^k · E_in[h_k, s]`` over his recent items h_0 (newest), h_1, … and three decays γ, so
-no parameter belongs to a user. Each event is one softmax over the item chosen and 200 others drawn uniformly from the
-known items; gradients go to the output rows, the biases and the input rows of the history, scaled by row-wise Adagrad.
+A user's vector is ``u = Σ_s Σ_k γ_s^k · E_in[h_k, s]`` over his recent items h_0 (newest), h_1, … and three decays γ,
+so no parameter belongs to a user. Each event is one softmax over the item chosen and 200 others drawn uniformly from
+the known items; gradients go to the output rows, the biases and the input rows of the history, scaled by row-wise
+Adagrad.
 
-Learning is sequential on purpose. Sharing negatives between consecutive events, or batching them, costs 4-20 % of HR@10:
-a user's burst pushes the same negatives again and again.
+Learning is sequential on purpose. Sharing negatives between consecutive events, or batching them, costs 4-20 % of
+HR@10: a user's burst pushes the same negatives again and again.
 
 References
 ----------
@@ -71,7 +72,7 @@ class Embeddings:
         """Give the rows from ``first`` on, with these item keys, their random start: the same on every worker."""
         _start(first, keys, np.uint64(seed), self.inputs, self.outputs)
         rows = slice(first, first + len(keys))
-        self._input_sums[rows] = self._output_sums[rows] = self._bias_sums[rows] = _FIRST  # type: ignore[assignment]
+        self._input_sums[rows] = self._output_sums[rows] = self._bias_sums[rows] = _FIRST
 
     def learn(
         self,
@@ -121,7 +122,7 @@ _ARRAYS = ("inputs", "outputs", "biases", "_input_sums", "_output_sums", "_bias_
 
 
 @kernel
-def _start(first, keys, seed, inputs, outputs):  # type: ignore[no-untyped-def]
+def _start(first, keys, seed, inputs, outputs):
     for position in range(len(keys)):
         own = keys[position] ^ (seed * np.uint64(0xD1342543DE82EF95))
         draw_normals(own, _NORMAL, inputs[first + position].reshape(-1))
@@ -129,7 +130,7 @@ def _start(first, keys, seed, inputs, outputs):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _users(recent, inputs, vectors):  # type: ignore[no-untyped-def]
+def _users(recent, inputs, vectors):
     for user in range(len(recent)):
         for s in range(_SCALES):
             for k in range(_REACH[s]):
@@ -144,7 +145,7 @@ def _users(recent, inputs, vectors):  # type: ignore[no-untyped-def]
 def _learn(
     rows, weights, history, starts, known, known_at, seed,
     inputs, outputs, biases, input_sums, output_sums, bias_sums,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     user = np.empty(DIMENSIONS, np.float32)
     gradient = np.empty(DIMENSIONS, np.float32)
     drawn = np.empty(NEGATIVES + 1, np.int32)

@@ -55,7 +55,7 @@ class Popularity:
 
 
 @kernel
-def _learn(rows, weights, counts, age, half_lives):  # type: ignore[no-untyped-def]
+def _learn(rows, weights, counts, age, half_lives):
     for event in range(len(rows)):
         for h in range(len(half_lives)):
             age[h] += 1.0 / half_lives[h]

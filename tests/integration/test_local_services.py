@@ -186,6 +186,13 @@ def test_fresh_start_clears_no_directory_that_is_not_ours(tmp_path: Path) -> Non
     assert treasure.read_text() == "on Prague"
 
 
+def test_data_directory_that_cannot_be_used_names_the_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_text("a file")
+    with pytest.raises(HeadraceError, match=r"cannot be used.*name one"), LocalServices(Settings(data=str(file))):
+        pass
+
+
 def test_topics_are_created_as_the_contract_says(settings: Settings) -> None:
     names = wanted_topics(settings)
     assert ensure_topics(settings) == []

@@ -1,0 +1,293 @@
+"""The HTTP service on a real Redis, which holds what workers would have written."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_from_bytes
+
+import httpx
+import orjson
+import pytest
+import redis
+
+from contracts.redis import Keys, encode_list
+from infra.redis import LocalRedis
+from serving.api import create_app
+from serving.reader import Reader
+
+HOSTILE = [
+    "{}",
+    "}",
+    ":",
+    "*",
+    "a/b//c",
+    "/",
+    "..",
+    "a\nb",
+    "a,b",
+    "?n=5",
+    "#",
+    "%2F",
+    "%",
+    " ",
+    "+",
+    "\x00",
+    "日本語 🎬",
+    "'\"",
+]
+LIST_LENGTH = 20
+
+
+class Deployment:
+    """A service and the store that it reads."""
+
+    def __init__(self, url: str, prefix: str, runner: asyncio.Runner) -> None:
+        self.store = redis.Redis.from_url(url)
+        self.keys = Keys("main", prefix)
+        self._runner = runner
+        self._reader = Reader(url, prefix, follow_s=0.0)
+        transport = httpx.ASGITransport(create_app(self._reader, LIST_LENGTH))
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://service")
+
+    def get(self, path: str, **parameters: Any) -> httpx.Response:
+        return self._runner.run(self._client.get(path, params=parameters or None))
+
+    def get_all(self, paths: Sequence[str]) -> list[httpx.Response]:
+        """Ask all at the same time."""
+
+        async def run() -> list[httpx.Response]:
+            return await asyncio.gather(*map(self._client.get, paths))
+
+        return self._runner.run(run())
+
+    def give(self, user: str, items: Sequence[str], keys: Keys | None = None) -> None:
+        value = encode_list("3.1", items, scores(items), [["together", "earlier"]], 1000, "77")
+        self.store.set((keys or self.keys).top(user), value)
+
+    def share(self, key: str, items: Sequence[str]) -> None:
+        self.store.set(key, orjson.dumps({"items": items, "scores": scores(items), "time": 1000}))
+
+    def close(self) -> None:
+        self._runner.run(self._client.aclose())
+        self._runner.run(self._reader.__aexit__(None, None, None))
+        self.store.close()
+
+
+def scores(items: Sequence[str]) -> list[float]:
+    return [1 / (rank + 1) for rank in range(len(items))]
+
+
+def shown(response: httpx.Response) -> list[str]:
+    assert response.status_code == 200, response.text
+    return [entry["item"] for entry in response.json()["items"]]
+
+
+def refusal(response: httpx.Response) -> tuple[int, str]:
+    """Return status and code of an error, which must have the one shape of errors."""
+    body = response.json()
+    assert body.keys() == {"error"}
+    assert body["error"].keys() == {"code", "message"}
+    assert body["error"]["message"]
+    return response.status_code, body["error"]["code"]
+
+
+def encoded(identifier: str) -> str:
+    return quote_from_bytes(identifier.encode(), safe=b"").replace(".", "%2E")
+
+
+@contextmanager
+def deployed(url: str, prefix: str) -> Iterator[Deployment]:
+    with asyncio.Runner() as runner:
+        deployment = Deployment(url, prefix, runner)
+        try:
+            yield deployment
+        finally:
+            deployment.close()
+
+
+@pytest.fixture
+def deployment(redis_url: str, namespace: str) -> Iterator[Deployment]:
+    with deployed(redis_url, namespace) as started:
+        yield started
+
+
+def test_a_user_gets_his_list_with_scores_reasons_and_version(deployment: Deployment) -> None:
+    deployment.give("ann", ["a", "b", "c"])
+    body = deployment.get("/recommend/ann", n=2).json()
+    assert body == {
+        "stage": "personal",
+        "version": "3.1",
+        "time": 1000,
+        "items": [
+            {"item": "a", "score": 1.0, "reasons": ["together", "earlier"], "rating": None},
+            {"item": "b", "score": 0.5, "reasons": [], "rating": None},
+        ],
+    }
+
+
+def test_an_unknown_user_gets_what_is_popular(deployment: Deployment) -> None:
+    deployment.share(deployment.keys.shared("popular"), ["p", "q"])
+    response = deployment.get("/recommend/nobody")
+    assert response.json()["stage"] == "popular"
+    assert shown(response) == ["p", "q"]
+
+
+def test_an_empty_store_gives_an_empty_list(deployment: Deployment) -> None:
+    assert deployment.get("/recommend/nobody").json() == {"stage": "empty", "version": None, "time": None, "items": []}
+    assert shown(deployment.get("/similar/nothing")) == []
+    assert shown(deployment.get("/popular")) == []
+
+
+@pytest.mark.parametrize("parameters", [{"exclude": ["a", "c"]}, {"exclude": "a,c"}, {"exclude": ["c,x", "a"]}])
+def test_excluded_items_are_left_out_and_the_places_filled(deployment: Deployment, parameters: dict[str, Any]) -> None:
+    deployment.give("ann", ["a", "b", "c", "d"])
+    assert shown(deployment.get("/recommend/ann", n=2, **parameters)) == ["b", "d"]
+
+
+def test_an_item_whose_id_has_a_comma_can_be_excluded(deployment: Deployment) -> None:
+    deployment.give("ann", ["a,c", "b"])
+    assert shown(deployment.get("/recommend/ann", exclude="a,c")) == ["b"]
+
+
+def test_withheld_items_disappear_at_once_everywhere_and_come_back(deployment: Deployment) -> None:
+    deployment.give("ann", ["a", "b", "c"])
+    deployment.share(deployment.keys.similar("x"), ["a", "b"])
+    deployment.share(deployment.keys.shared("popular"), ["b", "a"])
+    paths = ("/recommend/ann?n=2", "/similar/x", "/popular", "/recommend/nobody")
+
+    def all_shown() -> list[list[str]]:
+        return [shown(response) for response in map(deployment.get, paths)]
+
+    before = [["a", "b"], ["a", "b"], ["b", "a"], ["b", "a"]]
+    assert all_shown() == before
+    for _ in range(3):
+        deployment.store.sadd(deployment.keys.withheld, "a")
+        assert all_shown() == [["b", "c"], ["b"], ["b"], ["b"]]
+        deployment.store.srem(deployment.keys.withheld, "a")
+        assert all_shown() == before
+
+
+def test_users_who_ask_at_the_same_time_get_their_own_lists(deployment: Deployment) -> None:
+    for number in range(200):
+        deployment.give(f"user{number}", [f"item{number}", "same"])
+    responses = deployment.get_all([f"/recommend/user{number}?n=2" for number in range(200)])
+    assert [shown(response) for response in responses] == [[f"item{number}", "same"] for number in range(200)]
+
+
+@pytest.mark.parametrize("identifier", HOSTILE)
+def test_any_id_reaches_its_own_keys_and_no_other(deployment: Deployment, identifier: str) -> None:
+    assert shown(deployment.get(f"/recommend/{encoded(identifier)}")) == []
+    deployment.give(identifier, [identifier])
+    deployment.share(deployment.keys.similar(identifier), [identifier, "b"])
+    assert shown(deployment.get(f"/recommend/{encoded(identifier)}")) == [identifier]
+    assert shown(deployment.get(f"/similar/{encoded(identifier)}")) == [identifier, "b"]
+    assert shown(deployment.get(f"/similar/{encoded(identifier)}", exclude=identifier)) == ["b"]
+    deployment.store.sadd(deployment.keys.withheld, identifier)
+    assert shown(deployment.get(f"/recommend/{encoded(identifier)}")) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/recommend/", "/similar/", f"/recommend/{'x' * 10_000}", "/recommend/ann?n=0", f"/popular?n={LIST_LENGTH + 1}"]
+    + ["/recommend/ann?n=many", "/similar/x?n=-1", "/popular?n=1e400"],
+)
+def test_a_request_that_cannot_be_meant_is_refused_in_the_one_shape(deployment: Deployment, path: str) -> None:
+    assert refusal(deployment.get(path)) == (422, "invalid_request")
+
+
+def test_unknown_paths_and_methods_are_refused_in_the_one_shape(deployment: Deployment) -> None:
+    assert refusal(deployment.get("/recommend")) == (404, "not_found")
+    assert refusal(deployment.get("/nothing/here")) == (404, "not_found")
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"[]", b'{"items":[1]}', b"\xff", b'{"items":["a"],"scores":[null]}'])
+def test_a_broken_value_reads_as_absent(deployment: Deployment, value: bytes) -> None:
+    deployment.share(deployment.keys.shared("popular"), ["p"])
+    deployment.store.set(deployment.keys.top("ann"), value)
+    assert shown(deployment.get("/recommend/ann")) == ["p"]
+
+
+def test_the_active_namespace_is_followed_there_and_back(deployment: Deployment) -> None:
+    promoted = Keys("next", deployment.keys.active.removesuffix(":active"))
+    deployment.give("ann", ["old"])
+    deployment.give("ann", ["new"], promoted)
+    assert shown(deployment.get("/recommend/ann")) == ["old"]
+    deployment.store.set(deployment.keys.active, "next")
+    assert shown(deployment.get("/recommend/ann")) == ["new"]
+    deployment.store.delete(deployment.keys.active)
+    assert shown(deployment.get("/recommend/ann")) == ["old"]
+
+
+def test_ready_once_a_worker_is_and_only_while_it_speaks(deployment: Deployment) -> None:
+    def report(worker: str, *, age_ms: int, ready: bool) -> None:
+        status = {"worker": worker, "time": int(time.time() * 1000) - age_ms, "ready": ready, "events_applied": 5}
+        deployment.store.set(deployment.keys.status(worker), orjson.dumps(status))
+
+    assert deployment.get("/health").json() == {"status": "ok"}
+    assert refusal(deployment.get("/ready")) == (503, "unavailable")
+    report("w:1", age_ms=0, ready=False)
+    assert "still starting" in deployment.get("/ready").json()["error"]["message"]
+    report("w:1", age_ms=0, ready=True)
+    assert deployment.get("/ready").json() == {"status": "ready"}
+    report("w:1", age_ms=600_000, ready=True)
+    assert "last reported 600 s ago" in deployment.get("/ready").json()["error"]["message"]
+    deployment.store.delete(deployment.keys.status("w:1"))
+    report("w:2", age_ms=0, ready=True)
+    assert deployment.get("/ready").json() == {"status": "ready"}
+
+
+def test_without_redis_the_answer_is_503_and_recovers_by_itself(tmp_path: Path, namespace: str) -> None:
+    store = LocalRedis(tmp_path)
+    with store, deployed(store.url, namespace) as deployment:
+        deployment.give("ann", ["a"])
+        assert shown(deployment.get("/recommend/ann")) == ["a"]
+        store.kill()
+        for path in ("/recommend/ann", "/similar/a", "/popular", "/ready"):
+            assert refusal(deployment.get(path)) == (503, "unavailable")
+        assert deployment.get("/health").status_code == 200
+        store.start()
+        deployment.give("ann", ["b"])
+        assert shown(deployment.get("/recommend/ann")) == ["b"]
+
+
+def test_a_redis_that_hangs_gives_503_within_a_second_and_later_the_right_answers(
+    tmp_path: Path, namespace: str
+) -> None:
+    with LocalRedis(tmp_path) as store, deployed(store.url, namespace) as deployment:
+        for user in ("ann", "bob"):
+            deployment.give(user, [f"for {user}"])
+        assert shown(deployment.get("/recommend/ann")) == ["for ann"]
+        assert store.pid
+        os.kill(store.pid, signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            responses = deployment.get_all(["/recommend/ann"] * 20)
+            assert time.monotonic() - started < 1.5  # a second, and room for a busy machine
+            assert {refusal(response) for response in responses} == {(503, "unavailable")}
+            assert refusal(deployment.get("/recommend/ann")) == (503, "unavailable")  # while connecting anew
+        finally:
+            os.kill(store.pid, signal.SIGCONT)
+        assert shown(deployment.get("/recommend/bob")) == ["for bob"]
+        assert shown(deployment.get("/recommend/ann")) == ["for ann"]
+
+
+def test_openapi_describes_answers_parameters_and_errors(deployment: Deployment) -> None:
+    document = deployment.get("/openapi.json").json()
+    route = document["paths"]["/recommend/{user}"]["get"]
+    parameters = {parameter["name"]: parameter["schema"] for parameter in route["parameters"]}
+    assert parameters.keys() == {"user", "n", "exclude"}
+    assert parameters["n"]["maximum"] == LIST_LENGTH
+
+    def answer(status: str) -> str:
+        schema = route["responses"][status]["content"]["application/json"]["schema"]
+        return str(schema["$ref"]).rpartition("/")[2]
+
+    assert [answer(status) for status in ("200", "422", "503")] == ["Answer", "Problem", "Problem"]
+    assert document["components"]["schemas"]["Answer"]["properties"].keys() == {"stage", "version", "time", "items"}

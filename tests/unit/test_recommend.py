@@ -1,0 +1,105 @@
+"""What may be shown, and in which order."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.recommend import FALLBACKS, recommend
+from serving.values import ItemList, UserList
+
+ids = st.sampled_from([f"i{number}" for number in range(12)])
+lists = st.lists(ids, max_size=12)  # with duplicates, as a broken writer might store them
+
+
+def user_list(items: list[str], reasons: list[list[str]] | None = None, ratings: list[float] | None = None) -> UserList:
+    return UserList(items, falling(items), "7.42", 1000, reasons or [], ratings)
+
+
+def item_list(items: list[str]) -> ItemList:
+    return ItemList(items, falling(items), 1000)
+
+
+def falling(items: list[str]) -> list[float]:
+    return [1 / (rank + 1) for rank in range(len(items))]
+
+
+stored_lists = st.none() | st.builds(
+    user_list,
+    lists,
+    st.lists(st.lists(ids, max_size=3).map(lambda earlier: ["together", *earlier]), max_size=12),
+    st.none() | st.lists(st.floats(1, 5), max_size=12),
+)
+fallback_lists = st.dictionaries(st.sampled_from(FALLBACKS), lists.map(item_list))
+
+
+@given(stored_lists, fallback_lists, st.sets(ids), st.sets(ids), st.integers(1, 20))
+def test_nothing_is_shown_twice_nor_excluded_nor_withheld_nor_beyond_n(
+    stored: UserList | None, fallbacks: dict[str, ItemList], exclude: set[str], withheld: set[str], n: int
+) -> None:
+    shown = [entry.item for entry in recommend(stored, fallbacks, exclude, withheld, n).items]
+    assert len(shown) == len(set(shown)) <= n
+    assert not (exclude | withheld) & set(shown)
+
+
+@given(stored_lists, fallback_lists, st.sets(ids), st.sets(ids), st.integers(1, 20))
+def test_places_stay_empty_only_when_nothing_is_left_to_show(
+    stored: UserList | None, fallbacks: dict[str, ItemList], exclude: set[str], withheld: set[str], n: int
+) -> None:
+    shown = [entry.item for entry in recommend(stored, fallbacks, exclude, withheld, n).items]
+    own = set(stored.items) if stored else set()
+    earlier = {item for reason in stored.reasons for item in reason[1:]} if stored else set()
+    filling = {item for listed in fallbacks.values() for item in listed.items} - earlier
+    assert len(shown) == min(n, len((own | filling) - exclude - withheld))
+
+
+@given(st.lists(ids, unique=True), fallback_lists, st.sets(ids), st.integers(1, 20))
+def test_the_users_own_order_is_kept_and_comes_before_all_fallbacks(
+    own: list[str], fallbacks: dict[str, ItemList], exclude: set[str], n: int
+) -> None:
+    shown = [entry.item for entry in recommend(user_list(own), fallbacks, exclude, set(), n).items]
+    wanted = [item for item in own if item not in exclude][:n]
+    assert shown[: len(wanted)] == wanted
+
+
+@given(stored_lists, fallback_lists, st.integers(1, 20))
+def test_scores_reasons_and_ratings_are_those_stored_with_the_item(
+    stored: UserList | None, fallbacks: dict[str, ItemList], n: int
+) -> None:
+    for entry in recommend(stored, fallbacks, set(), set(), n).items:
+        if stored and entry.item in stored.items:
+            place = stored.items.index(entry.item)
+            assert entry.score == stored.scores[place]
+            assert entry.reasons == (stored.reasons[place] if place < len(stored.reasons) else [])
+            assert entry.rating == (stored.ratings[place] if place < len(stored.ratings or []) else None)
+        else:
+            (source,) = entry.reasons
+            listed = fallbacks[source]
+            assert entry.score == listed.scores[listed.items.index(entry.item)]
+
+
+def test_a_user_with_a_list_is_at_the_personal_stage() -> None:
+    answer = recommend(user_list(["a"]), {}, set(), set(), 5)
+    assert (answer.stage, answer.version, answer.time) == ("personal", "7.42", 1000)
+
+
+def test_an_unknown_user_is_shown_what_is_popular() -> None:
+    answer = recommend(None, {"popular": item_list(["a", "b"]), "latest": item_list(["c"])}, {"a"}, set(), 5)
+    assert (answer.stage, answer.version) == ("popular", None)
+    assert [(entry.item, entry.reasons) for entry in answer.items] == [("b", ["popular"]), ("c", ["latest"])]
+
+
+def test_the_stage_is_that_of_the_first_item_when_the_own_list_is_used_up() -> None:
+    answer = recommend(user_list(["a"]), {"trending": item_list(["b"])}, {"a"}, set(), 5)
+    assert answer.stage == "trending"
+
+
+def test_earlier_items_of_the_user_do_not_fill_his_list() -> None:
+    stored = user_list(["a"], [["followed", "had"]])
+    answer = recommend(stored, {"popular": item_list(["had", "b"])}, set(), set(), 5)
+    assert [entry.item for entry in answer.items] == ["a", "b"]
+
+
+def test_without_any_list_the_answer_is_empty() -> None:
+    answer = recommend(None, {}, set(), set(), 5)
+    assert (answer.stage, answer.items) == ("empty", [])
