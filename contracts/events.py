@@ -113,7 +113,7 @@ KINDS: dict[str, type[Click | Rating | Impression | Item | User]] = {
     "items": Item,
     "users": User,
 }
-_decoders = {kind: msgspec.json.Decoder(kind) for kind in KINDS.values()}
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(kind) for kind in KINDS.values()}
 _encoder = msgspec.json.Encoder()
 
 
@@ -142,7 +142,7 @@ def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int
     if value is None:
         raise InvalidEvent("malformed", "the message has no value; send a JSON object")
     try:
-        event: Any = _decoders[kind].decode(value)
+        event = _decoders[kind].decode(value)
     except msgspec.ValidationError as error:
         raise InvalidEvent("invalid", f"{error}; see the JSON Schema of this topic") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

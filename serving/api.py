@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import FastAPI, Path, Query, Response
 from fastapi.routing import APIRoute
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.routing import BaseRoute
 
 from contracts.events import MAX_ID_BYTES
@@ -22,6 +23,15 @@ from serving.recommend import Answer
 DEFAULT_N = 10
 Identifier = Annotated[str, Path(min_length=1, max_length=MAX_ID_BYTES)]
 EXCLUDED = Query([], description="Items to leave out; repeat it, or separate ids by commas.")
+
+
+class _AnyText(PathConvertor):
+    """Ids may hold line breaks, where Starlette's own convertor ends."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("id", _AnyText())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +88,8 @@ def routes(reader: Reader, list_length: int) -> list[BaseRoute]:
         return _json(State("ready")) if reason is None else problems.problem(503, reason)
 
     return [
-        _route("/recommend/{user:path}", recommend, Answer, 422, 503),
-        _route("/similar/{item:path}", similar, answers.Listing, 422, 503),
+        _route("/recommend/{user:id}", recommend, Answer, 422, 503),
+        _route("/similar/{item:id}", similar, answers.Listing, 422, 503),
         _route("/popular", popular, answers.Listing, 422, 503),
         _route("/health", health, State),
         _route("/ready", ready, State, 503),

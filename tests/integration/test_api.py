@@ -48,11 +48,11 @@ LIST_LENGTH = 20
 class Deployment:
     """A service and the store that it reads."""
 
-    def __init__(self, url: str, prefix: str, runner: asyncio.Runner) -> None:
+    def __init__(self, url: str, prefix: str, runner: asyncio.Runner, follow_s: float) -> None:
         self.store = redis.Redis.from_url(url)
         self.keys = Keys("main", prefix)
         self._runner = runner
-        self._reader = Reader(url, prefix, follow_s=0.0)
+        self._reader = Reader(url, prefix, follow_s=follow_s)
         transport = httpx.ASGITransport(create_app(self._reader, LIST_LENGTH))
         self._client = httpx.AsyncClient(transport=transport, base_url="http://service")
 
@@ -103,9 +103,9 @@ def encoded(identifier: str) -> str:
 
 
 @contextmanager
-def deployed(url: str, prefix: str) -> Iterator[Deployment]:
+def deployed(url: str, prefix: str, follow_s: float = 3600) -> Iterator[Deployment]:
     with asyncio.Runner() as runner:
-        deployment = Deployment(url, prefix, runner)
+        deployment = Deployment(url, prefix, runner, follow_s)
         try:
             yield deployment
         finally:
@@ -185,18 +185,26 @@ def test_users_who_ask_at_the_same_time_get_their_own_lists(deployment: Deployme
 def test_any_id_reaches_its_own_keys_and_no_other(deployment: Deployment, identifier: str) -> None:
     assert shown(deployment.get(f"/recommend/{encoded(identifier)}")) == []
     deployment.give(identifier, [identifier])
-    deployment.share(deployment.keys.similar(identifier), [identifier, "b"])
+    deployment.share(deployment.keys.similar(identifier), [identifier, "near"])
     assert shown(deployment.get(f"/recommend/{encoded(identifier)}")) == [identifier]
-    assert shown(deployment.get(f"/similar/{encoded(identifier)}")) == [identifier, "b"]
-    assert shown(deployment.get(f"/similar/{encoded(identifier)}", exclude=identifier)) == ["b"]
+    assert shown(deployment.get(f"/similar/{encoded(identifier)}")) == [identifier, "near"]
+    assert shown(deployment.get(f"/similar/{encoded(identifier)}", exclude=identifier)) == ["near"]
     deployment.store.sadd(deployment.keys.withheld, identifier)
     assert shown(deployment.get(f"/recommend/{encoded(identifier)}")) == []
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/recommend/", "/similar/", f"/recommend/{'x' * 10_000}", "/recommend/ann?n=0", f"/popular?n={LIST_LENGTH + 1}"]
-    + ["/recommend/ann?n=many", "/similar/x?n=-1", "/popular?n=1e400"],
+    [
+        "/recommend/",
+        f"/recommend/{'x' * 10_000}",
+        "/recommend/ann?n=0",
+        "/recommend/ann?n=many",
+        "/similar/",
+        "/similar/x?n=-1",
+        "/popular?n=1e400",
+        f"/popular?n={LIST_LENGTH + 1}",
+    ],
 )
 def test_a_request_that_cannot_be_meant_is_refused_in_the_one_shape(deployment: Deployment, path: str) -> None:
     assert refusal(deployment.get(path)) == (422, "invalid_request")
@@ -214,15 +222,24 @@ def test_a_broken_value_reads_as_absent(deployment: Deployment, value: bytes) ->
     assert shown(deployment.get("/recommend/ann")) == ["p"]
 
 
-def test_the_active_namespace_is_followed_there_and_back(deployment: Deployment) -> None:
+def test_the_active_namespace_is_followed_there_and_back(redis_url: str, namespace: str) -> None:
+    promoted = Keys("next", namespace)
+    with deployed(redis_url, namespace, follow_s=0) as deployment:
+        deployment.give("ann", ["old", "both"])
+        deployment.give("ann", ["new", "both"], promoted)
+        deployment.store.sadd(promoted.withheld, "both")
+        assert shown(deployment.get("/recommend/ann")) == ["old", "both"]
+        deployment.store.set(deployment.keys.active, "next")
+        assert shown(deployment.get("/recommend/ann")) == ["new"]
+        deployment.store.delete(deployment.keys.active)
+        assert shown(deployment.get("/recommend/ann")) == ["old", "both"]
+
+
+def test_a_namespace_that_is_active_at_the_start_is_read_from_the_start(deployment: Deployment) -> None:
     promoted = Keys("next", deployment.keys.active.removesuffix(":active"))
-    deployment.give("ann", ["old"])
     deployment.give("ann", ["new"], promoted)
-    assert shown(deployment.get("/recommend/ann")) == ["old"]
     deployment.store.set(deployment.keys.active, "next")
     assert shown(deployment.get("/recommend/ann")) == ["new"]
-    deployment.store.delete(deployment.keys.active)
-    assert shown(deployment.get("/recommend/ann")) == ["old"]
 
 
 def test_ready_once_a_worker_is_and_only_while_it_speaks(deployment: Deployment) -> None:

@@ -71,7 +71,8 @@ def test_scores_reasons_and_ratings_are_those_stored_with_the_item(
             place = stored.items.index(entry.item)
             assert entry.score == stored.scores[place]
             assert entry.reasons == (stored.reasons[place] if place < len(stored.reasons) else [])
-            assert entry.rating == (stored.ratings[place] if place < len(stored.ratings or []) else None)
+            ratings = stored.ratings or []
+            assert entry.rating == (ratings[place] if place < len(ratings) else None)
         else:
             (source,) = entry.reasons
             listed = fallbacks[source]

@@ -38,8 +38,16 @@ def test_braces_in_a_title_are_only_text() -> None:
 
 @pytest.mark.parametrize(
     ("milliseconds", "said"),
-    [(-50, "just now"), (999, "just now"), (1000, "1 s ago"), (59_999, "59 s ago"), (60_000, "1 min ago")]
-    + [(3_600_000, "1 h ago"), (47 * 3_600_000, "47 h ago"), (49 * 3_600_000, "2 days ago")],
+    [
+        (-50, "just now"),
+        (999, "just now"),
+        (1000, "1 s ago"),
+        (59_999, "59 s ago"),
+        (60_000, "1 min ago"),
+        (3_600_000, "1 h ago"),
+        (47 * 3_600_000, "47 h ago"),
+        (49 * 3_600_000, "2 days ago"),
+    ],
 )
 def test_age(milliseconds: int, said: str) -> None:
     assert words.ago(milliseconds) == said
