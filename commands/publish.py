@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,13 +66,13 @@ def command(
     try:
         dataset = open_dataset(source)
         settings = find_broker(load_settings(config, data=data))
-        with _stopped_by_signals(dataset) as stop:
+        with _Wish(waits=not dataset.files) as stop:
             published = _publish(dataset, settings, rate, limit, again, stop)
-        (_print_json if as_json else _print_summary)(dataset, published, stop.is_set())
+        (_print_json if as_json else _print_summary)(dataset, published, stop())
     except DatasetError as error:
         raise HeadraceError(str(error)) from error
     nothing = published.dropped and not (published.events or published.items)
-    sys.exit(128 + signal.SIGINT if stop.is_set() else int(bool(nothing)))
+    sys.exit(128 + signal.SIGINT if stop() else int(bool(nothing)))
 
 
 def _publish(
@@ -82,7 +81,7 @@ def _publish(
     rate: float | None,
     limit: int | None,
     again: bool,
-    stop: threading.Event,
+    stop: _Wish,
 ) -> Published:
     from streams.admin import topic_partitions
     from streams.ledger import Ledger
@@ -99,29 +98,39 @@ def _publish(
         )
 
 
-@contextmanager
-def _stopped_by_signals(dataset: Dataset) -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into an event, so that no row of a file is sent and left uncounted."""
-    stop = threading.Event()
-    first = 0.0
+class _Wish:
+    """Turns Ctrl-C and SIGTERM into a question that is asked between two rows, so that none is sent uncounted.
 
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal first
-        again, now = stop.is_set(), time.monotonic()
-        stop.set()
-        if again and now < first + _SAME_WISH_S:
-            return
-        first = first or now
-        # A pipe may be silent for ever, and nothing is remembered of it; a second wish is one to end at any price.
-        if again or not dataset.files:
-            raise KeyboardInterrupt
+    No :class:`threading.Event`: to set one in a signal handler waits for a lock that the interrupted code may hold.
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
+    Parameters
+    ----------
+    waits : bool
+        Whether the next row may never come: then reading it is interrupted.
+    """
+
+    def __init__(self, waits: bool) -> None:
+        self._waits = waits
+        self._first = 0.0
+
+    def __call__(self) -> bool:
+        return self._first > 0
+
+    def __enter__(self) -> _Wish:
+        self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _hear(self, _signal: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        again, self._first = self._first, self._first or now
+        if again and now < again + _SAME_WISH_S:
+            return
+        if again or self._waits:
+            raise KeyboardInterrupt
 
 
 @contextmanager

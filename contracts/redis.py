@@ -67,7 +67,7 @@ class Keys:
         return f"{self._root}:vector:item:{{{_escape(item)}}}"
 
     def state(self, partition: int, user: str) -> str:
-        """Private: what we know of a user, see ``models.users``. A partition is one hash slot, so that ``MGET`` works."""
+        """Private: what we know of a user, see ``models.users``. A partition is one hash slot."""
         return f"{self._root}:state:{{{partition}}}:{_escape(user)}"
 
     def applied(self, partition: int) -> str:

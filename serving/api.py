@@ -64,7 +64,7 @@ def create_app(reader: Reader, list_length: int) -> FastAPI:
 
 def routes(reader: Reader, list_length: int) -> list[BaseRoute]:
     """Return the routes of the service."""
-    count = Query(DEFAULT_N, ge=1, le=list_length, description="At most so many items.")
+    count = Query(min(DEFAULT_N, list_length), ge=1, le=list_length, description="At most so many items.")
 
     async def recommend(user: Identifier, exclude: list[str] = EXCLUDED, n: int = count) -> Response:
         """Recommend items to a user: his own list, or what is popular while he has none."""

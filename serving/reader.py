@@ -8,7 +8,9 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 
+import orjson
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -112,23 +114,38 @@ class Reader:
         return frozenset(item for item in items if known[item])
 
     async def statuses(self) -> list[WorkerStatus]:
-        """Return what the workers say of themselves; of those that joined since one was last found, nothing.
+        """Return what workers say of themselves.
 
-        Finding workers walks all keys of Redis, so it is done only when none of those found before speaks.
+        Finding them walks all keys of Redis, so that is done only when none of those found last speaks any more; one
+        that has joined since is left out until then.
         """
         pattern = (await self._followed()).statuses()
         return await self._speaking() or await self._find_workers(pattern)
 
+    async def status(self, worker: str) -> dict[str, Any] | None:
+        """Return all that one worker of the configured namespace says of itself, see ``streams.status``."""
+        value = await self._ask(("GET", self._configured.status(worker)))
+        found: dict[str, Any] | None = orjson.loads(value) if value else None
+        return found
+
+    async def users(self) -> list[str]:
+        """Return the users who have a list of their own, sorted; walks all keys of Redis."""
+        head = (await self._followed()).top("").removesuffix("}")
+        keys = await self._scan(f"{head}*")
+        return sorted(unquote(key.removeprefix(head).removesuffix("}"), errors="surrogatepass") for key in keys)
+
     async def _find_workers(self, pattern: str) -> list[WorkerStatus]:
+        self._workers = sorted(await self._scan(pattern))
+        return await self._speaking()
+
+    async def _scan(self, pattern: str) -> set[str]:
         names: set[bytes] = set()
         cursor = b"0"
         while True:
             cursor, found = await self._ask(("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_STEP))
             names.update(found)
             if cursor == b"0":
-                break
-        self._workers = [name.decode() for name in sorted(names)]
-        return await self._speaking()
+                return {name.decode() for name in names}
 
     async def _speaking(self) -> list[WorkerStatus]:
         return [status for status in await self._many(WorkerStatus, self._workers) if status is not None]
@@ -155,24 +172,15 @@ class Reader:
             raise StoreUnavailable(f"Redis cannot be read: {error}") from error
 
     async def _exchange(self, questions: list[tuple[Command, ...]]) -> list[Any]:
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return await self._twice(questions)
-        except BaseException:
-            # What is still under way must not be taken for the answer to the next question.
-            await self._connection.disconnect(nowait=True)
-            raise
-
-    async def _twice(self, questions: list[tuple[Command, ...]]) -> list[Any]:
         reused = self._connection.is_connected
-        try:
+        async with asyncio.timeout(TIMEOUT_S):
+            try:
+                return await self._round_trip(questions)
+            except (RedisError, OSError):
+                if not reused:
+                    raise
+            # The connection had been lost since it was last used, as when Redis was restarted.
             return await self._round_trip(questions)
-        except (RedisError, OSError):
-            if not reused:
-                raise
-        # The connection had been lost since it was last used, as when Redis was restarted.
-        await self._connection.disconnect(nowait=True)
-        return await self._round_trip(questions)
 
     async def _round_trip(self, questions: list[tuple[Command, ...]]) -> list[Any]:
         if not self._connection.is_connected:
@@ -188,6 +196,7 @@ class Reader:
         self._tracked = await self._round_trip([(("CLIENT", "TRACKING", "ON", "OPTIN"),)]) == [b"OK"]
 
     async def _response(self) -> Any:
+        # redis-py gives up the connection when a reading ends early, so no answer is ever taken for that of another.
         try:
             return await self._connection.read_response()
         except ResponseError as error:

@@ -84,6 +84,9 @@ class Applier:
     async def apply(self, records: Records) -> None:
         """Apply a batch; its lists are on their way to Redis then, and there when ``records.done`` is called."""
         async with self._lock:
+            if not records.is_ours():
+                records.done()
+                return
             given = self._decode(records)
             states = await self._load(given.batch)
             self._admit(states)

@@ -36,6 +36,9 @@ class Owner(Protocol):
     def release(self) -> Coroutine[Any, Any, dict[Partition, int]]:
         """Make everything applied durable and let go of it; return the offsets to commit. Runs in the event loop."""
 
+    def lose(self) -> Coroutine[Any, Any, None]:
+        """Forget everything that is not durable. Runs in the event loop."""
+
 
 class GroupConsumer(mode.Service):
     """Reads the user-keyed topics as a member of a consumer group.
@@ -160,10 +163,13 @@ class GroupConsumer(mode.Service):
                 self.log.warning("kafka: %s", error.str())
         for topic, partitions in by_topic(good).items():
             stretches = {number: (part[0].offset(), part[-1].offset()) for number, part in partitions.items()}
-            records = Records(topic, merged(partitions), stretches, self.generation, self._done)
+            records = Records(topic, merged(partitions), stretches, self._still(self.generation), self._done)
             with self._lock:
                 self._in_flight += 1
             asyncio.run_coroutine_threadsafe(self._channels[topic].put(records), self._loop)
+
+    def _still(self, generation: int) -> Callable[[], bool]:
+        return lambda: self.generation == generation
 
     def _done(self) -> None:
         with self._lock:
@@ -205,8 +211,12 @@ class GroupConsumer(mode.Service):
         self._let_go(consumer)
 
     def _on_lost(self, _consumer: ck.Consumer, _: list[ck.TopicPartition]) -> None:
-        # Others own them already: what is in flight or unsaved here must not be written.
-        raise BrokerError("this worker was thrown out of its group; a restart goes on from what is durable")
+        # Others may own them already: what is in flight or unsaved here must not be written.
+        # Forgotten, then; whoever owns them next, perhaps this worker again, goes on from what is durable.
+        self.log.warning("kafka: thrown out of the group; going on from what is durable")
+        self.generation += 1
+        self.assigned = frozenset()
+        asyncio.run_coroutine_threadsafe(self._owner.lose(), self._loop).result(_DRAIN_S)
 
     def _let_go(self, consumer: ck.Consumer) -> None:
         """Finish what is in flight, make it durable, commit it."""

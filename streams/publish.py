@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from streams.producer import EventProducer, key_of
 _REMEMBER_S = 1.0  # between two marks in the ledger: what a crash publishes again
 _SHOW_S = 0.1  # between two reports of progress
 _SLICE_S = 0.005  # events of this time are sent together when a rate is kept
+_ASK_S = 0.05  # how long a wish to stop may go unheard
 _LATE_S = 0.5  # what is later than this is not made up for: a burst would be another load than the one asked for
 
 
@@ -61,7 +61,7 @@ def publish(
     ledger: Ledger | None = None,
     again: bool = False,
     on_progress: Callable[[Published], None] = lambda published: None,
-    stop: threading.Event | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Published:
     """Publish a data set: its items, then its events in their order.
 
@@ -82,9 +82,9 @@ def publish(
         Begin anew, whatever the ledger says.
     on_progress : callable
         Called with the counts so far, about ten times a second.
-    stop : threading.Event, optional
-        Ends the call in order, between two rows, once it is set. A ``KeyboardInterrupt`` does too, but may come between
-        a row and its count: that row is then published again by the next call.
+    stop : callable
+        Asked between two rows; ends the call in order once it says so. A ``KeyboardInterrupt`` does too, but may come
+        between a row and its count: that row is then published again by the next call.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def publish(
         return Published(rows=mark.rows, complete=True)
     run = _Run(dataset.name, producer, ledger, mark, max(start, mark.rows), on_progress)
     try:
-        complete = _pass_on(dataset, run, _Pace(rate, stop or threading.Event()), limit)
+        complete = _pass_on(dataset, run, _Pace(rate, stop), limit)
     except KeyboardInterrupt:
         complete = False
     return run.finish(complete)
@@ -111,12 +111,12 @@ def _pass_on(dataset: Dataset, run: _Run, pace: _Pace, limit: int | None) -> boo
     published = run.published
     if not published.rows:
         for number, item in enumerate(dataset.items(), 1):
-            if pace.stop.is_set():
+            if pace.stop():
                 return False
             run.send(item, number)
             run.report()
     for row in islice(dataset.events(), published.rows, None):
-        if pace.stop.is_set() or published.events == limit:
+        if pace.stop() or published.events == limit:
             return False
         run.take(row)
         run.report()
@@ -199,11 +199,11 @@ class _Pace:
     ----------
     rate : float or None
         Events per second; ``None`` never waits.
-    stop : threading.Event
-        Ends a wait.
+    stop : callable
+        Ends a wait once it says so.
     """
 
-    def __init__(self, rate: float | None, stop: threading.Event) -> None:
+    def __init__(self, rate: float | None, stop: Callable[[], bool]) -> None:
         self.stop = stop
         self._step = 1 / rate if rate else 0.0
         self._due = 0.0
@@ -213,8 +213,8 @@ class _Pace:
         if not self._step:
             return
         now = time.monotonic()
-        self._due = (self._due or now) + self._step
-        if self._due - now > _SLICE_S:
-            self.stop.wait(self._due - now)
-        else:
-            self._due = max(self._due, now - _LATE_S)
+        self._due = max((self._due or now) + self._step, now - _LATE_S)
+        if self._due - now < _SLICE_S:
+            return
+        while (ahead := self._due - time.monotonic()) > 0 and not self.stop():
+            time.sleep(min(ahead, _ASK_S))

@@ -21,8 +21,8 @@ class Records:
         Within a partition in the order of offsets.
     stretches : dict of int to (int, int)
         Partition → first and last offset.
-    generation : int
-        The assignment under which they came; under a later one they are no longer ours.
+    is_ours : callable
+        Whether the partitions are still assigned to this worker, without interruption since the poll.
     done : callable
         To be called once their lists are written: makes room for the next batch.
     """
@@ -30,7 +30,7 @@ class Records:
     topic: str
     messages: list[ck.Message]
     stretches: dict[int, tuple[int, int]]
-    generation: int
+    is_ours: Callable[[], bool]
     done: Callable[[], None]
 
     @property

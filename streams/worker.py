@@ -77,6 +77,7 @@ def create_app(settings: Settings) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         stream_wait_empty=False,
+        datadir=str(settings.data_dir / "faust"),
     )
     app.failure = None
     app.service(_Worker(app, settings))
@@ -103,7 +104,7 @@ class _Worker(mode.Service):
     def _build(self, partitions: int) -> None:
         settings, topics = self._settings, self._topics
         model, work = settings.model, settings.worker
-        kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 3, **settings.kafka.client}
+        kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
         ids = topic_ids(settings, list(topics.values()))
         self._engine = Engine(model.seed, work.resident_users, model.rating_users, model.weights)
         self._store = Store(
@@ -234,6 +235,15 @@ class _Worker(mode.Service):
         self._engine.users.clear()
         return offsets
 
+    async def lose(self) -> None:
+        """Forget the users and offsets that are not durable."""
+
+        def forget() -> None:
+            self._applier.applied = {}
+            self._engine.users.clear()
+
+        await self._applier.between_batches(forget)
+
     # Clocks.
 
     @mode.Service.task
@@ -267,6 +277,7 @@ class _Worker(mode.Service):
     async def _report(self) -> None:
         value = self._status.encode(
             worker=self._name,
+            pid=os.getpid(),
             ready=self._ready,
             namespace=self._settings.namespace,
             lag=self._consumer.lag,
@@ -295,7 +306,7 @@ class _Worker(mode.Service):
         """End the process; callable from any thread. What is durable stays, a restart goes on from there."""
         if self._app.failure is None:
             self._app.failure = error
-        self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._app.crash(error)))
+            self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._app.crash(error)))
 
 
 def _same_partitions(settings: Settings, topics: list[str]) -> int:

@@ -274,6 +274,18 @@ def test_without_redis_the_answer_is_503_and_recovers_by_itself(tmp_path: Path, 
         assert shown(deployment.get("/recommend/ann")) == ["b"]
 
 
+def test_a_restart_of_redis_between_two_requests_is_not_noticed(tmp_path: Path, namespace: str) -> None:
+    store = LocalRedis(tmp_path)
+    with store, deployed(store.url, namespace) as deployment:
+        deployment.give("ann", ["a", "b"])
+        assert shown(deployment.get("/recommend/ann")) == ["a", "b"]
+        store.kill()
+        store.start()
+        deployment.give("ann", ["a", "b"])
+        deployment.store.sadd(deployment.keys.withheld, "a")
+        assert shown(deployment.get("/recommend/ann")) == ["b"]
+
+
 def test_a_redis_that_hangs_gives_503_within_a_second_and_later_the_right_answers(
     tmp_path: Path, namespace: str
 ) -> None:

@@ -1,0 +1,1 @@
+"""Measurements: each figure beside a control in the same run."""

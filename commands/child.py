@@ -1,0 +1,126 @@
+"""The worker of ``headrace run``: a child process that compiles while the broker starts, and then waits for a word."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from infra import launch
+from infra.errors import HeadraceError
+from infra.settings import Settings
+
+_STOP_S = 60.0  # what is in flight, a barrier and a checkpoint; a full queue on a slow disk needs most of it
+# As the worker has it for matrix products; it must stand before NumPy is imported.
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
+
+
+class WorkerChild:
+    """Runs ``headrace worker`` with the given options from :meth:`go` on, and ends it after the block.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those that the options amount to.
+    options : list of str
+        Of ``headrace worker``.
+    """
+
+    def __init__(self, settings: Settings, options: list[str]) -> None:
+        self._instance = settings.worker.instance
+        self._command = [sys.executable, "-P", "-m", "commands.child", "worker", *options]
+
+    def __enter__(self) -> Self:
+        self._directory = tempfile.TemporaryDirectory(prefix="headrace-worker-")
+        self._log = Path(self._directory.name) / "output.log"
+        with self._log.open("wb") as log:
+            self._child = subprocess.Popen(
+                _tied_to_us(self._command),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for us; we end the child in order
+                env=os.environ | _ONE_THREAD | {"FAUST_DATADIR": self._directory.name},
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.stop()
+        finally:  # after an error at once: a worker loses nothing by being killed
+            self._child.kill()
+            self._child.wait()
+            self._directory.cleanup()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
+    @property
+    def name(self) -> str:
+        """What the worker calls itself in Redis."""
+        return self._instance or f"{socket.gethostname()}-{self.pid}"
+
+    def go(self) -> None:
+        """Let the worker begin: broker and store are up."""
+        assert self._child.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended: check() says why
+            self._child.stdin.write(b"go\n")
+            self._child.stdin.close()
+
+    def check(self) -> None:
+        """Raise when the worker has ended by itself.
+
+        Raises
+        ------
+        HeadraceError
+            With its last words.
+        """
+        status = self._child.poll()
+        if status is not None:
+            raise HeadraceError(f"the worker has ended with status {status}; its last words: {self._last_words()}")
+
+    def stop(self) -> None:
+        """Let the worker leave with everything durable; wait for that."""
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_STOP_S)
+
+    def _last_words(self) -> str:
+        lines = [line.strip() for line in self._log.read_text("utf-8", "replace").splitlines() if line.strip()]
+        own = [line for line in lines if line.startswith("headrace")]
+        return (own or lines or ["none"])[-1]
+
+
+def _tied_to_us(command: list[str]) -> list[str]:
+    """Return a command that ends when we do, even by a crash."""
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-I", "-S", str(launch.__file__), str(os.getpid()), *command]
+
+
+def _be_worker() -> None:
+    """Import and compile everything, wait for the word, then be ``headrace worker``."""
+    import streams.worker  # noqa: F401 (seconds of imports)
+    from commands.main import main
+    from models.warmup import warm_up
+
+    warm_up()
+    if sys.stdin.readline():
+        main()
+
+
+if __name__ == "__main__":
+    _be_worker()

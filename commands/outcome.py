@@ -1,0 +1,147 @@
+"""What a ``headrace run`` came to: in words, as JSON, and what to try next."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from commands.live import duration
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+    from streams.publish import Published
+
+_REPORTED = (
+    "events_applied", "duplicates", "dead_letters", "lists_written", "events_per_second", "events_per_batch",
+    "freshness_ms_p50", "freshness_ms_p99",
+    "scored", "hit_rate_at_10", "ndcg_at_10", "popularity_hit_rate_at_10", "list_hit_rate_at_10",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run at its end.
+
+    Parameters
+    ----------
+    source : str
+        What was published.
+    published : Published
+    paced : bool
+        Whether it was published at a rate that was asked for.
+    worker : dict
+        The worker's last report, see ``streams.status``.
+    users : list of str
+        Users with a list.
+    seconds : float
+        From the first event published to the last one applied.
+    first_list_s : float or None
+        From the command to the first list in Redis, to half a second; None without any.
+    click_through : list of float
+        Of a simulation: the share of visits with a click on a list, by tenth of the run.
+    """
+
+    source: str
+    published: Published
+    paced: bool
+    worker: dict[str, Any]
+    users: list[str]
+    seconds: float
+    first_list_s: float | None
+    click_through: list[float]
+
+    def numbers(self, settings: Settings) -> dict[str, Any]:
+        """Return everything for ``--json``."""
+        dropped = {reason: count for reason, (count, _) in self.published.dropped.items()}
+        return {
+            "source": self.source,
+            "published": self.published.events,
+            "items_published": self.published.items,
+            "not_published": dropped,
+            "complete": self.published.complete,
+            "seconds": round(self.seconds, 3),
+            "first_list_s": self.first_list_s and round(self.first_list_s, 1),
+            "users_with_list": len(self.users),
+            **{name: self.worker.get(name) for name in _REPORTED},
+            "click_through_by_tenth": [round(share, 4) for share in self.click_through],
+            "versions": _versions(settings),
+        }
+
+    def tell(self, console: Console) -> None:
+        """Print the numbers in words."""
+        report, published = self.worker, self.published
+        if published.complete and not (published.events or published.items or published.dropped):
+            console.print(f"{self.source} was published before: nothing of it was left.")
+        else:
+            console.print(f"{self.source}: {published.events:,} events published in {published.seconds:.1f} s.")
+        for reason, (count, example) in published.dropped.items():
+            console.print(f"{count:,} rows not sent, {reason}; row {example.line:,}: {example.text}", style="yellow")
+        speed = report["events_per_second"]
+        console.print(
+            f"Applied {report['events_applied']:,} events" + (f", {speed:,.0f} a second" if speed else "") + f"; "
+            f"{report['duplicates']:,} duplicates, {report['dead_letters']:,} dead letters. "
+            f"{len(self.users):,} users have a list."
+        )
+        if report["events_applied"]:
+            self._tell_quality(console)
+        if self.click_through:
+            tenths = " ".join(f"{share:.0%}" for share in self.click_through)
+            console.print(f"Visits with a click on the list, by tenth of the run: {tenths}.")
+
+    def _tell_quality(self, console: Console) -> None:
+        report = self.worker
+        note = "" if self.paced else " (as fast as possible: this is the time in the queue; --rate shows it live)"
+        p50, p99 = (duration(report[f"freshness_ms_{part}"]) for part in ("p50", "p99"))
+        console.print(f"From event to list in Redis: p50 {p50}, p99 {p99}{note}.")
+        console.print(
+            f"Next item among the first 10: {report['hit_rate_at_10']:.3f}; by popularity "
+            f"{report['popularity_hit_rate_at_10']:.3f}; on the list as it stood {report['list_hit_rate_at_10']:.3f}."
+        )
+
+
+def suggest(console: Console, settings: Settings, options: str, user: str, item: str) -> None:
+    """Print commands to go on with.
+
+    Parameters
+    ----------
+    console : Console
+    settings : Settings
+        With the addresses of the services.
+    options : str
+        That name the settings file and the data directory, where these are not the defaults.
+    user, item : str
+        A user with a list, and an item on it.
+    """
+    from shlex import quote
+
+    from contracts.redis import Keys
+
+    key = quote(Keys(settings.namespace, settings.redis.prefix).top(user))
+    console.print("Try next:", style="bold")
+    for line in (
+        f"headrace recommend {quote(user)} --explain{options}",
+        f"headrace item {quote(item)}{options}",
+        f"headrace serve{options}",
+        f"headrace local{options}    # keeps broker and store up, for your own programs and for:",
+        f"redis-cli -u {settings.redis.url} get {key}",
+    ):
+        console.print(f"  {line}")
+
+
+def _versions(settings: Settings) -> dict[str, str | None]:
+    """Return what ran; a broker that is not ours does not say its version."""
+    from infra.jars import KAFKA_VERSION
+    from infra.redis import connect
+
+    with connect(settings.redis.url) as store:
+        server: Any = store.info("server")
+    return {
+        "headrace": version("headrace"),
+        "kafka": KAFKA_VERSION if settings.kafka.bootstrap.startswith("127.0.0.1:") else None,
+        "redis": server["redis_version"],
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,75 @@
+"""A topic as it stands now: all its messages from the oldest kept to the newest of this moment, then no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from infra.errors import BrokerError
+from infra.settings import Settings
+
+_TIMEOUT_S = 10.0
+
+
+def read_whole(settings: Settings, topic: str) -> Iterator[Message]:
+    """Yield the messages of a topic, partition by partition in the order of their offsets.
+
+    Parameters
+    ----------
+    settings : Settings
+        With the broker's address.
+    topic : str
+        Full name.
+
+    Raises
+    ------
+    BrokerError
+        When the broker does not answer, or has no such topic.
+    """
+    consumer = Consumer(
+        {
+            "log_level": 0,
+            **settings.kafka.client,
+            "bootstrap.servers": settings.kafka.bootstrap,
+            "group.id": topic,  # the client asks for one; partitions are assigned by hand and nothing is committed
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
+    )
+    try:
+        ends = _ends(consumer, topic)
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in ends])
+        yield from _messages(consumer, ends)
+    except KafkaException as error:
+        raise BrokerError(f"cannot read {topic} at {settings.kafka.bootstrap}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def _ends(consumer: Any, topic: str) -> dict[int, int]:
+    """Return partition → offset after its last message."""
+    metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
+    if metadata.error:
+        raise BrokerError(f"{topic}: {metadata.error.str()}; create the topics with `headrace topics`")
+    return {
+        partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)[1]
+        for partition in metadata.partitions
+    }
+
+
+def _messages(consumer: Any, ends: dict[int, int]) -> Iterator[Message]:
+    """Yield what stands below the ends; an end of file says that a partition holds no more."""
+    unread = set(ends)
+    while unread:
+        message = consumer.poll(_TIMEOUT_S)
+        if message is None:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        error = message.error()
+        if error and error.code() != KafkaError._PARTITION_EOF:
+            raise KafkaException(error)
+        if error or message.offset() >= ends[message.partition()]:
+            unread.discard(message.partition())
+        else:
+            yield message

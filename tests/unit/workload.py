@@ -1,0 +1,116 @@
+"""Streams of events for the tests: small, random, repeatable; and the learning log that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from contracts.events import TYPES, Click, Rating
+from contracts.learning import Lessons, Source
+from models.engine import Batch, Engine, Observation
+
+START = 1_700_000_000_000  # ms since the epoch
+Events = Sequence[Click | Rating]
+
+
+def events(n: int, users: int = 20, items: int = 60, seed: int = 0, ratings: float = 0.2) -> list[Click | Rating]:
+    """Return a stream in which some items are far more frequent than others, and items follow items by number."""
+    draw = np.random.default_rng(seed)
+    last = {user: int(draw.integers(items)) for user in range(users)}
+    stream: list[Click | Rating] = []
+    for index in range(n):
+        user = int(draw.integers(users))
+        jump = draw.random() < 0.5
+        item = int(items * draw.random() ** 2) if jump else (last[user] + int(draw.integers(1, 4))) % items
+        last[user] = item
+        time = START + 1000 * index
+        if draw.random() < ratings:
+            stream.append(Rating(f"u{user}", f"i{item}", float(draw.integers(1, 6)), time))
+        else:
+            stream.append(Click(f"u{user}", f"i{item}", time, TYPES[int(draw.integers(len(TYPES)))]))
+    return stream
+
+
+def batch(stream: Events, start: int, stop: int) -> Batch:
+    """Return a stretch of a stream as it comes from two topics that number their messages alike."""
+    part = stream[start:stop]
+    return Batch(
+        events=part,
+        source=[0 if isinstance(event, Click) else 1 for event in part],
+        offset=list(range(start, start + len(part))),
+        own=[True] * len(part),
+        sources=[Source(topic, "id", 0, start, start + len(part) - 1) for topic in ("clicks", "ratings")],
+    )
+
+
+def observe(engine: Engine, stream: Events, start: int, stop: int) -> Observation:
+    """Apply a stretch of a stream to the users' states; their users are made resident."""
+    made = batch(stream, start, stop)
+    for user in engine.users.missing(event.user for event in made.events):
+        engine.users.admit(user, None)
+    return engine.observe(made)
+
+
+def run(engine: Engine, stream: Events, size: int) -> Iterator[Observation]:
+    """Observe and learn a stream in batches; yields each observation between the two."""
+    for position, start in enumerate(range(0, len(stream), size)):
+        observation = observe(engine, stream, start, start + size)
+        yield observation
+        engine.learn(observation.lessons, position)
+
+
+def learned(stream: Events, size: int = 100, engine: Engine | None = None) -> Engine:
+    """Return an engine that has learned a stream."""
+    engine = engine or Engine(resident_users=1000, rating_users=1000)
+    for _ in run(engine, stream, size):
+        pass
+    return engine
+
+
+def lessons(stream: Events) -> Lessons:
+    """Return what a whole stream teaches, as one record."""
+    return observe(Engine(resident_users=1000), stream, 0, len(stream)).lessons
+
+
+def stretch(whole: Lessons, start: int, stop: int) -> Lessons:
+    """Return the record that covers only the offsets ``start`` … ``stop - 1`` of another."""
+    held = (whole.offset >= start) & (whole.offset < stop)
+    ids = [whole.items[index] for index in whole.item[held]]
+    items = list(dict.fromkeys(ids))
+    return Lessons(
+        sources=[
+            Source(source.topic, source.topic_id, source.partition, start, stop - 1) for source in whole.sources
+        ],
+        items=items,
+        introduced=[],
+        source=whole.source[held],
+        offset=whole.offset[held],
+        item=np.array([items.index(item) for item in ids], np.int32),
+        time=whole.time[held],
+        weight=whole.weight[held],
+        rating=whole.rating[held],
+        rater=whole.rater[held],
+        lengths=whole.lengths[held],
+        history=whole.history[np.repeat(held, whole.lengths)],
+    )
+
+
+def moved(record: Lessons, topic_id: str) -> Lessons:
+    """Return the same record of a topic that was deleted and created again."""
+    sources = [Source(s.topic, topic_id, s.partition, s.first, s.last) for s in record.sources]
+    return replace(record, sources=sources)
+
+
+def differences(one: object, other: object, path: str = "state") -> list[str]:
+    """Return where two states of a model differ, bit by bit; River's rows are compared, not their pickles' layout."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return [line for key in one for line in differences(one[key], other[key], f"{path}.{key}")]
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        same = one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+        return [] if same else [path]
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [line for index, (a, b) in pairs for line in differences(a, b, f"{path}[{index}]")]
+    return [] if type(one) is type(other) and one == other else [path]
