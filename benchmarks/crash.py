@@ -71,7 +71,7 @@ class Worker:
 
     def status(self) -> dict[str, Any]:
         """What the present process says of itself; empty until it does."""
-        value = self._store.get(self._keys.status("crash"))
+        value = self._store.hget(self._keys.workers, "crash")
         status: dict[str, Any] = orjson.loads(value) if value else {}
         return status if status.get("pid") == self._process.pid else {}
 

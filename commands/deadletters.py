@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commands.reading import printable
 from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _print_table(settings: Settings, limit: int | None, reason: str | None) -> N
     for letter in newest:
         state = "sent again" if letter.source in resent else letter.reason
         cells = (_when(letter.seen), letter.source, state, letter.detail, _beginning(letter.value))
-        table.add_row(*(Text(_printable(cell)) for cell in cells), style="dim" if letter.source in resent else "")
+        table.add_row(*(Text(printable(cell)) for cell in cells), style="dim" if letter.source in resent else "")
     console.print(table)
     console.print(f"{len(newest):,} of {counts.total():,}: {_in_words(counts)}", markup=False, soft_wrap=True)
 
@@ -131,7 +132,7 @@ def _print_outcome(outcome: Resent) -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(f"{outcome.sent:,} sent again, {outcome.earlier:,} had been before.")
     for reason, (count, why) in outcome.remaining.items():
-        console.print(f"{count:,} remain, {reason}; {_printable(why)}", style="yellow")
+        console.print(f"{count:,} remain, {reason}; {printable(why)}", style="yellow")
     if outcome.remaining:
         console.print("`headrace deadletters --json` prints them for correction, `resend --edit FILE` takes them back.")
     if outcome.unmatched:
@@ -152,11 +153,6 @@ def _when(milliseconds: int) -> str:
 
 def _beginning(value: bytes | None) -> str:
     return "(none)" if value is None else value[:_BEGINNING].decode("utf-8", "replace")
-
-
-def _printable(text: str) -> str:
-    """Replace what could move the cursor or hide the rest."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _in_words(counts: Counter[str]) -> str:

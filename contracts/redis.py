@@ -40,6 +40,7 @@ class Keys:
         self._root = f"{prefix}:{namespace}"
         self.active = f"{prefix}:active"  # string: the namespace that readers should use
         self.withheld = f"{self._root}:withheld"  # set: items that must not be shown
+        self.workers = f"{self._root}:workers"  # hash: worker → JSON, what it says of itself, see ``streams.status``
         self._top = f"{self._root}:top:{{"
 
     def top(self, user: str) -> str:
@@ -81,14 +82,6 @@ class Keys:
     def epoch(self, partition: int) -> str:
         """Private, integer: raised at each assignment, so that a former owner can be told from the present one."""
         return f"{self._root}:epoch:{{{partition}}}"
-
-    def status(self, worker: str) -> str:
-        """String, JSON, short TTL: what a worker says of itself, see ``streams.status``."""
-        return f"{self._root}:status:{{{_escape(worker)}}}"
-
-    def statuses(self) -> str:
-        """Pattern of all workers' status keys, for ``SCAN``."""
-        return f"{self._root}:status:*"
 
 
 def encode_list(

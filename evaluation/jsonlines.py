@@ -74,11 +74,24 @@ def _event(number: int, line: bytes) -> Row:
     if line.isspace():
         return Dropped("blank", number, "", "the line is empty")
     try:
-        return _decoders[_kind(_fields.decode(line))].decode(line)
+        return _with_text_ids(_decoders[_kind(_fields.decode(line))].decode(line))
     except msgspec.ValidationError as error:
         return Dropped.of("invalid", number, line, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Dropped.of("malformed", number, line, str(error))
+
+
+def _with_text_ids(event: Event) -> Event:
+    """Make strings of ids that were numbers, as :func:`contracts.events.decode` does."""
+    if isinstance(event, Item):
+        event.item = str(event.item)
+        return event
+    event.user = str(event.user)
+    if isinstance(event, Impression):
+        event.items = list(map(str, event.items))
+    elif not isinstance(event, User):
+        event.item = str(event.item)
+    return event
 
 
 def _kind(fields: _Fields) -> type[Event]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import msgspec
-
 from serving.reader import Reader
 from serving.recommend import FALLBACKS, Answer, recommend
 from serving.values import ItemList
@@ -29,19 +27,14 @@ class Listing:
 
 
 async def for_user(reader: Reader, user: str, n: int, exclude: Collection[str] = ()) -> Answer:
-    """Return the user's list, filled up or replaced by what everyone is shown; see :func:`recommend`."""
+    """Return the user's list, or what everyone is shown while he has none; see :func:`recommend`."""
     stored = await reader.user_list(user)
     if stored is not None:
-        # The head suffices, unless some of it is withheld.
-        head = msgspec.structs.replace(stored, items=stored.items[: n + len(exclude)])
-        answer = recommend(head, {}, exclude, await reader.withheld(head.items), n)
-        if len(answer.items) == n:
-            return answer
+        return recommend(stored, {}, exclude, await reader.withheld(stored.items), n)
     shared = await reader.shared(FALLBACKS)
     fallbacks = {name: listed for name, listed in zip(FALLBACKS, shared, strict=True) if listed is not None}
-    lists = [stored, *fallbacks.values()]
-    withheld = await reader.withheld([item for listed in lists if listed is not None for item in listed.items])
-    return recommend(stored, fallbacks, exclude, withheld, n)
+    withheld = await reader.withheld([item for listed in fallbacks.values() for item in listed.items])
+    return recommend(None, fallbacks, exclude, withheld, n)
 
 
 async def similar(reader: Reader, item: str, n: int, exclude: Collection[str] = ()) -> Listing:

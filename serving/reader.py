@@ -65,7 +65,6 @@ class Reader:
         self._keys = self._configured
         self._follow_s = follow_s
         self._follow_at = 0.0  # monotonic seconds
-        self._workers: list[str] = []  # status keys of those last found
         self._known: dict[str, bool] = {}  # item → whether it is withheld
         self._tracked = False  # whether Redis says so when that changes
         # As redis-py's own client-side cache does it; for asyncio it has none.
@@ -114,17 +113,15 @@ class Reader:
         return frozenset(item for item in items if known[item])
 
     async def statuses(self) -> list[WorkerStatus]:
-        """Return what workers say of themselves.
-
-        Finding them walks all keys of Redis, so that is done only when none of those found last speaks any more; one
-        that has joined since is left out until then.
-        """
-        pattern = (await self._followed()).statuses()
-        return await self._speaking() or await self._find_workers(pattern)
+        """Return what workers say of themselves, those that have fallen silent included."""
+        key = (await self._followed()).workers
+        found = await self._ask(("HGETALL", key))
+        statuses = [decode(WorkerStatus, f"{key} {worker!r}", value) for worker, value in found.items()]
+        return [status for status in statuses if status is not None]
 
     async def status(self, worker: str) -> dict[str, Any] | None:
         """Return all that one worker of the configured namespace says of itself, see ``streams.status``."""
-        value = await self._ask(("GET", self._configured.status(worker)))
+        value = await self._ask(("HGET", self._configured.workers, worker))
         found: dict[str, Any] | None = orjson.loads(value) if value else None
         return found
 
@@ -133,10 +130,6 @@ class Reader:
         head = (await self._followed()).top("").removesuffix("}")
         keys = await self._scan(f"{head}*")
         return sorted(unquote(key.removeprefix(head).removesuffix("}"), errors="surrogatepass") for key in keys)
-
-    async def _find_workers(self, pattern: str) -> list[WorkerStatus]:
-        self._workers = sorted(await self._scan(pattern))
-        return await self._speaking()
 
     async def _scan(self, pattern: str) -> set[str]:
         names: set[bytes] = set()
@@ -147,15 +140,12 @@ class Reader:
             if cursor == b"0":
                 return {name.decode() for name in names}
 
-    async def _speaking(self) -> list[WorkerStatus]:
-        return [status for status in await self._many(WorkerStatus, self._workers) if status is not None]
-
     async def _followed(self) -> Keys:
         if time.monotonic() >= self._follow_at:
             active = await self._ask(("GET", self._configured.active))
             keys = Keys(active.decode(errors="replace"), self._prefix) if active else self._configured
             if keys.withheld != self._keys.withheld:
-                self._keys, self._known, self._workers = keys, {}, []
+                self._keys, self._known = keys, {}
             self._follow_at = time.monotonic() + self._follow_s
         return self._keys
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from serving.values import ItemList, UserList
 
 PERSONAL = "personal"
-# What is shown to a user who has no list, or whose list runs short, in this order.
+# What is shown to a user who has no list, in this order.
 FALLBACKS = ("popular", "trending", "latest")
 EMPTY = "empty"
 
@@ -40,15 +40,16 @@ def recommend(
     withheld: Collection[str],
     n: int,
 ) -> Answer:
-    """Pick the first ``n`` items that may be shown: from the user's list, then from the fallbacks.
+    """Pick the first ``n`` items that may be shown: from the user's list, or from the fallbacks while he has none.
+
+    A list that runs short is not filled up: what everybody is shown may hold items that this user has had.
 
     Parameters
     ----------
     stored : UserList or None
         The user's own list; ``None`` for a new user.
     fallbacks : mapping of name to ItemList
-        What fills the places that are left, in this order, without the items that the user's list names as his
-        earlier ones.
+        What is shown to a new user, in this order.
     exclude : collection of str
         Items that the caller does not want.
     withheld : collection of str
@@ -77,7 +78,6 @@ def recommend(
 
 
 def _candidates(stored: UserList | None, fallbacks: Mapping[str, ItemList]) -> Iterator[tuple[str, Recommendation]]:
-    earlier: set[str] = set()
     if stored is not None:
         reasons, ratings = stored.reasons, stored.ratings or []
         for i, (item, score) in enumerate(zip(stored.items, stored.scores, strict=False)):
@@ -90,8 +90,7 @@ def _candidates(stored: UserList | None, fallbacks: Mapping[str, ItemList]) -> I
                     ratings[i] if i < len(ratings) else None,
                 ),
             )
-        earlier = {item for reason in reasons for item in reason[1:]}
+        return
     for name, shared in fallbacks.items():
         for item, score in zip(shared.items, shared.scores, strict=False):
-            if item not in earlier:
-                yield name, Recommendation(item, score, [name])
+            yield name, Recommendation(item, score, [name])

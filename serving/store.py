@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 import redis
 
 from contracts.redis import Keys
@@ -108,9 +109,15 @@ class Store:
         if items:
             self._client.sadd(self._keys.withheld, *items)
 
-    def write_status(self, worker: str, value: bytes, ttl_s: int) -> None:
-        """Write what a worker says of itself; it vanishes by itself when the worker does."""
-        self._client.set(self._keys.status(worker), value, ex=ttl_s)
+    def write_status(self, worker: str, value: bytes) -> None:
+        """Write what a worker says of itself; how old it is tells whether the worker still lives."""
+        self._client.hset(self._keys.workers, worker, value)
+
+    def forget_workers(self, before_ms: int) -> None:
+        """Remove what workers said of themselves before a time, ms since the epoch."""
+        for worker, value in self._client.hgetall(self._keys.workers).items():
+            if orjson.loads(value)["time"] < before_ms:
+                self._client.hdel(self._keys.workers, worker)
 
     def _set(self, values: Sequence[tuple[str, bytes]]) -> None:
         for start in range(0, len(values), _PIPELINE):

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from contracts.events import Event, InvalidEvent, Item, decode, encode
 from evaluation.datasets import Dataset, Dropped, Row
@@ -153,9 +152,8 @@ class _Run:
 
     def send(self, event: Event, number: int) -> None:
         """Send an event that a worker will accept; ``number`` says where it stands."""
-        kind: Any = type(event)
         try:
-            decode(kind, encode(event), key_of(event), time.time_ns() // 1_000_000)
+            decode(type(event), encode(event), key_of(event), time.time_ns() // 1_000_000)
         except InvalidEvent as error:
             self.published.drop(Dropped.of(error.reason, number, encode(event), error.detail))
             return

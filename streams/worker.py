@@ -41,7 +41,8 @@ from streams.reader import TopicReader
 from streams.shelf import Shelf
 from streams.status import Status
 
-_STATUS_TTL_S = 10
+# A worker that has been silent for so long is not coming back under the same name.
+_FORGET_WORKERS_MS = 3600 * 1000
 # Records of the learning log folded in one turn of the event loop.
 _LOG_BATCH = 20
 
@@ -165,6 +166,7 @@ class _Worker(mode.Service):
         try:
             await asyncio.to_thread(warm_up)
             await self.add_runtime_dependency(self._outbox)
+            await self._outbox.call(self._store.forget_workers, time.time_ns() // 1_000_000 - _FORGET_WORKERS_MS)
             await self._recover_model()
             await self._recover_items()
             await self.add_runtime_dependency(self._consumer)
@@ -292,7 +294,7 @@ class _Worker(mode.Service):
             resident_users=len(self._engine.users),
         )
         try:
-            await asyncio.to_thread(self._store.write_status, self._name, value, _STATUS_TTL_S)
+            await asyncio.to_thread(self._store.write_status, self._name, value)
         except Exception as error:  # the status must never be what stops a worker
             self.log.warning("status not written: %s", error)
 

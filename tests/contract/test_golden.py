@@ -1,0 +1,80 @@
+"""Bytes that programs have stored or will read: they do not change by accident, and old ones stay readable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import golden
+import msgspec
+import numpy as np
+import orjson
+import pytest
+
+from contracts.events import Event, Item, decode
+from contracts.learning import decode_lessons
+from contracts.redis import decode_vector
+from models.users import UserTable
+from serving import values
+
+ADVICE = (
+    "does not give the golden bytes any more. If that is meant: raise the format's version, keep the old file, and run "
+    "`python -m tests.golden --write`"
+)
+
+
+@pytest.mark.parametrize("name", golden.files())
+def test_bytes_do_not_change(name: str) -> None:
+    path = golden.FOLDER / name
+    assert path.exists(), f"{name} is missing: run `python -m tests.golden --write`"
+    assert golden.files()[name] == path.read_bytes(), f"{name} {ADVICE}"
+
+
+@pytest.mark.parametrize(("name", "event"), golden.EVENTS.items())
+def test_events_decode(name: str, event: Event) -> None:
+    key = event.item if isinstance(event, Item) else event.user
+    value = (golden.FOLDER / f"{name}.json").read_bytes()
+    decoded = decode(type(event), value, str(key).encode(), golden.TIME)
+    expected = msgspec.structs.replace(event, time=golden.TIME) if hasattr(event, "time") else event
+    assert decoded == expected
+
+
+def stored(kind: str) -> list[Path]:
+    """Return the golden files of all versions of a format."""
+    return sorted(golden.FOLDER.glob(f"{kind}-*.bin"))
+
+
+@pytest.mark.parametrize("path", stored("learning"), ids=lambda path: path.name)
+def test_learning_records_of_every_version_decode(path: Path) -> None:
+    lessons = decode_lessons(path.read_bytes())
+    assert lessons.sources == golden.LESSONS.sources
+    assert lessons.items == golden.LESSONS.items
+    assert lessons.introduced == golden.LESSONS.introduced
+    for column in ("source", "offset", "item", "time", "weight", "rating", "rater", "lengths", "history"):
+        decoded, expected = getattr(lessons, column), getattr(golden.LESSONS, column)
+        assert decoded.dtype == expected.dtype
+        np.testing.assert_array_equal(decoded, expected)
+
+
+@pytest.mark.parametrize("path", stored("user"), ids=lambda path: path.name)
+def test_user_states_of_every_version_decode(path: Path) -> None:
+    table = UserTable(resident=1)
+    table.admit("u1", path.read_bytes())
+    assert table.history("u1") == golden.HISTORY
+    assert table.seen(np.array([table.slot("u1")], np.int32))[0].tolist() == golden.SEEN
+    assert table.encode(table.slot("u1")) == golden.user_state()
+
+
+@pytest.mark.parametrize("path", stored("vector"), ids=lambda path: path.name)
+def test_vectors_of_every_version_decode(path: Path) -> None:
+    decoded = decode_vector(path.read_bytes())
+    assert decoded.dtype == np.float32
+    np.testing.assert_allclose(decoded, golden.VECTOR, rtol=1e-3, atol=3e-8)
+
+
+def test_lists_decode_with_any_json_parser_and_with_ours() -> None:
+    value = (golden.FOLDER / "list.json").read_bytes()
+    body, ours = orjson.loads(value), values.decode(values.UserList, "top", value)
+    assert ours is not None
+    assert body["model"] == "12345"
+    for name in ("version", "items", "scores", "reasons", "time", "ratings"):
+        assert getattr(ours, name) == body[name]
