@@ -31,11 +31,16 @@ class Publishing:
 
     Attributes
     ----------
+    name : str
+        Of the data set.
+    size : int or None
+        Rows of the data set, or up to which the limit reaches; None when that cannot be known.
     counts : Published
         So far.
     """
 
     def __init__(self, dataset: Dataset, settings: Settings, rate: float | None, limit: int | None) -> None:
+        self.name = dataset.name
         self._dataset, self._rate, self._limit = dataset, rate, limit
         self._producer = EventProducer(settings)
         self._ledger = Ledger.of(settings, dataset.files, self._producer.cluster())
@@ -55,7 +60,7 @@ class Publishing:
             limit=self._limit,
             ledger=self._ledger,
             on_progress=self._note,
-            stop=self._stop,
+            stop=self._stop.is_set,
         )
         return self
 

@@ -9,9 +9,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
+import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from infra import launch
 from infra.errors import HeadraceError
@@ -38,17 +38,16 @@ class WorkerChild:
         self._command = [sys.executable, "-P", "-m", "commands.child", "worker", *options]
 
     def __enter__(self) -> Self:
-        self._directory = tempfile.TemporaryDirectory(prefix="headrace-worker-")
-        self._log = Path(self._directory.name) / "output.log"
-        with self._log.open("wb") as log:
-            self._child = subprocess.Popen(
-                _tied_to_us(self._command),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for us; we end the child in order
-                env=os.environ | _ONE_THREAD | {"FAUST_DATADIR": self._directory.name},
-            )
+        self._log = tempfile.TemporaryFile()
+        self._started = time.time()
+        self._child = subprocess.Popen(
+            _tied_to_us(self._command),
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # Ctrl-C is for us; we end the child in order
+            env=os.environ | _ONE_THREAD,
+        )
         return self
 
     def __exit__(
@@ -60,17 +59,16 @@ class WorkerChild:
         finally:  # after an error at once: a worker loses nothing by being killed
             self._child.kill()
             self._child.wait()
-            self._directory.cleanup()
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._child.pid
+            self._log.close()
 
     @property
     def name(self) -> str:
         """What the worker calls itself in Redis."""
-        return self._instance or f"{socket.gethostname()}-{self.pid}"
+        return self._instance or f"{socket.gethostname()}-{self._child.pid}"
+
+    def has_said(self, report: dict[str, Any]) -> bool:
+        """Whether a report under its name is its own, not that of a worker which had that name before."""
+        return bool(report["started"] >= self._started)
 
     def go(self) -> None:
         """Let the worker begin: broker and store are up."""
@@ -99,7 +97,8 @@ class WorkerChild:
                 self._child.wait(_STOP_S)
 
     def _last_words(self) -> str:
-        lines = [line.strip() for line in self._log.read_text("utf-8", "replace").splitlines() if line.strip()]
+        self._log.seek(0)
+        lines = [line.strip() for line in self._log.read().decode("utf-8", "replace").splitlines() if line.strip()]
         own = [line for line in lines if line.startswith("headrace")]
         return (own or lines or ["none"])[-1]
 

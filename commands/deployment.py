@@ -89,7 +89,7 @@ class Deployment:
             report = ask(self.settings, lambda reader: reader.status(name))
         except StoreError:  # busy, or gone: check() says so
             report = None
-        if report and report["pid"] == self._worker.pid:  # not of a worker of that name that was here before
+        if report and self._worker.has_said(report):
             self._report = report
         return self._report
 

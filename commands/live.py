@@ -24,35 +24,32 @@ class Moment:
     ----------
     source : str
         What is being published.
-    published : int
-        Events sent by this run.
     rows, size : int, int or None
         Rows of the source that are done, and how many it has.
     speed : float
         Events published per second.
     left_s : float or None
         Seconds until the publishing ends; None when that cannot be known.
-    worker : dict or None
-        The worker's report, see ``streams.status``; None before its first.
+    report : dict
+        The worker's, see ``streams.status``.
     """
 
     source: str
-    published: int = 0
-    rows: int = 0
-    size: int | None = None
-    speed: float = 0.0
-    left_s: float | None = None
-    worker: dict[str, Any] | None = None
+    rows: int
+    size: int | None
+    speed: float
+    left_s: float | None
+    report: dict[str, Any]
 
 
 @contextmanager
-def step(console: Console, doing: str) -> Iterator[list[str]]:
-    """Say what is being done, and afterwards how long it took, with what the block puts into the list given to it."""
+def step(console: Console, what: str) -> Iterator[list[str]]:
+    """Say what is being started, then how long it took, with the words that the block puts into the list."""
     began = time.monotonic()
-    done: list[str] = []
-    with console.status(f"{doing} …"):
-        yield done
-    console.print(f"{doing} [dim]{time.monotonic() - began:5.1f} s[/]  {' '.join(done)}".rstrip())
+    words: list[str] = []
+    with console.status(f"{what} …"):
+        yield words
+    console.print(f"{what:<16} {time.monotonic() - began:5.1f} s  {'; '.join(words)}".rstrip())
 
 
 class LiveView:
@@ -82,32 +79,28 @@ class LiveView:
         rows = self._rows(moment)
         if self._console.is_terminal:
             table = Table(box=None, show_header=False, pad_edge=False)
-            for name, values in rows:
-                table.add_row(f"[dim]{name}[/]", *values)
+            for name, values in rows.items():
+                table.add_row(name, *values)
             self._live.update(table, refresh=True)
         elif time.monotonic() >= self._next_line:
             self._next_line += _LINE_S
-            self._console.print("; ".join(f"{name} {', '.join(values)}" for name, values in rows))
+            self._console.print("; ".join(f"{name} {', '.join(values)}" for name, values in rows.items()))
 
-    def _rows(self, moment: Moment) -> list[tuple[str, list[str]]]:
+    def _rows(self, moment: Moment) -> dict[str, list[str]]:
+        report = moment.report
         of = f" of {moment.size:,}" if moment.size else ""
-        left = "" if moment.left_s is None else f", {moment.left_s:.0f} s left"
-        rows = [(moment.source, [f"{moment.rows:,}{of} published", f"{moment.speed:,.0f}/s{left}"])]
-        report = moment.worker
-        if report is None:
-            return [*rows, ("worker", ["reads its model"])]
+        left = f", {moment.left_s:.0f} s left" if moment.left_s else ""
         events, lists = self._speeds(report)
-        freshness = [duration(report[f"freshness_ms_{part}"]) for part in ("p50", "p99")]
-        return [
-            *rows,
-            ("applied", [f"{report['events_applied']:,} events", f"{events:,.0f} events/s, {lists:,.0f} lists/s"]),
-            ("waiting", [f"{report['lag']:,} events", f"{report['dead_letters']:,} dead letters"]),
-            ("freshness", [f"p50 {freshness[0]}", f"p99 {freshness[1]}"]),
-            (
-                "hit rate @10",
-                [f"{report['hit_rate_at_10']:.3f}", f"popularity {report['popularity_hit_rate_at_10']:.3f}"],
-            ),
-        ]
+        return {
+            moment.source: [f"{moment.rows:,}{of} published", f"{moment.speed:,.0f}/s{left}"],
+            "applied": [f"{report['events_applied']:,} events", f"{events:,.0f} events/s and {lists:,.0f} lists/s"],
+            "waiting": [f"{report['lag']:,} events", f"{report['dead_letters']:,} dead letters"],
+            "freshness": [f"p50 {duration(report['freshness_ms_p50'])}", f"p99 {duration(report['freshness_ms_p99'])}"],
+            "hit rate @10": [
+                f"{report['hit_rate_at_10']:.3f}",
+                f"popularity {report['popularity_hit_rate_at_10']:.3f}",
+            ],
+        }
 
     def _speeds(self, report: dict[str, Any]) -> tuple[float, float]:
         """Return events and lists per second over the last reports."""

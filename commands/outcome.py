@@ -33,7 +33,7 @@ class Outcome:
     published : Published
     paced : bool
         Whether it was published at a rate that was asked for.
-    worker : dict
+    report : dict
         The worker's last report, see ``streams.status``.
     users : list of str
         Users with a list.
@@ -48,13 +48,13 @@ class Outcome:
     source: str
     published: Published
     paced: bool
-    worker: dict[str, Any]
+    report: dict[str, Any]
     users: list[str]
     seconds: float
     first_list_s: float | None
     click_through: list[float]
 
-    def numbers(self, settings: Settings) -> dict[str, Any]:
+    def numbers(self) -> dict[str, Any]:
         """Return everything for ``--json``."""
         dropped = {reason: count for reason, (count, _) in self.published.dropped.items()}
         return {
@@ -66,14 +66,13 @@ class Outcome:
             "seconds": round(self.seconds, 3),
             "first_list_s": self.first_list_s and round(self.first_list_s, 1),
             "users_with_list": len(self.users),
-            **{name: self.worker.get(name) for name in _REPORTED},
+            **{name: self.report.get(name) for name in _REPORTED},
             "click_through_by_tenth": [round(share, 4) for share in self.click_through],
-            "versions": _versions(settings),
         }
 
     def tell(self, console: Console) -> None:
         """Print the numbers in words."""
-        report, published = self.worker, self.published
+        report, published = self.report, self.published
         if published.complete and not (published.events or published.items or published.dropped):
             console.print(f"{self.source} was published before: nothing of it was left.")
         else:
@@ -93,7 +92,7 @@ class Outcome:
             console.print(f"Visits with a click on the list, by tenth of the run: {tenths}.")
 
     def _tell_quality(self, console: Console) -> None:
-        report = self.worker
+        report = self.report
         note = "" if self.paced else " (as fast as possible: this is the time in the queue; --rate shows it live)"
         p50, p99 = (duration(report[f"freshness_ms_{part}"]) for part in ("p50", "p99"))
         console.print(f"From event to list in Redis: p50 {p50}, p99 {p99}{note}.")
@@ -103,7 +102,7 @@ class Outcome:
         )
 
 
-def suggest(console: Console, settings: Settings, options: str, user: str, item: str) -> None:
+def suggest(console: Console, settings: Settings, options: list[str], user: str) -> None:
     """Print commands to go on with.
 
     Parameters
@@ -111,37 +110,40 @@ def suggest(console: Console, settings: Settings, options: str, user: str, item:
     console : Console
     settings : Settings
         With the addresses of the services.
-    options : str
+    options : list of str
         That name the settings file and the data directory, where these are not the defaults.
-    user, item : str
-        A user with a list, and an item on it.
+    user : str
+        A user with a list.
     """
-    from shlex import quote
+    from shlex import join
 
+    from commands.reading import ask
     from contracts.redis import Keys
 
-    key = quote(Keys(settings.namespace, settings.redis.prefix).top(user))
+    listed = ask(settings, lambda reader: reader.user_list(user))
+    item = listed.items[0] if listed and listed.items else "1"
+    key = Keys(settings.namespace, settings.redis.prefix).top(user)
     console.print("Try next:", style="bold")
     for line in (
-        f"headrace recommend {quote(user)} --explain{options}",
-        f"headrace item {quote(item)}{options}",
-        f"headrace serve{options}",
-        f"headrace local{options}    # keeps broker and store up, for your own programs and for:",
-        f"redis-cli -u {settings.redis.url} get {key}",
+        join(["headrace", "recommend", user, "--explain", *options]),
+        join(["headrace", "item", item, *options]),
+        join(["headrace", "serve", *options]),
+        join(["headrace", "local", *options]) + "    # keeps broker and store up, for your own programs and for",
+        join(["redis-cli", "-u", settings.redis.url, "get", key]),
     ):
-        console.print(f"  {line}")
+        console.print(f"  {line}", markup=False)
 
 
-def _versions(settings: Settings) -> dict[str, str | None]:
-    """Return what ran; a broker that is not ours does not say its version."""
+def versions(given: Settings, running: Settings) -> dict[str, str | None]:
+    """Return what ran: the settings as given say whether the broker is ours, another does not tell its version."""
     from infra.jars import KAFKA_VERSION
     from infra.redis import connect
 
-    with connect(settings.redis.url) as store:
+    with connect(running.redis.url) as store:
         server: Any = store.info("server")
     return {
         "headrace": version("headrace"),
-        "kafka": KAFKA_VERSION if settings.kafka.bootstrap.startswith("127.0.0.1:") else None,
+        "kafka": None if given.kafka.bootstrap else KAFKA_VERSION,
         "redis": server["redis_version"],
         "python": platform.python_version(),
     }

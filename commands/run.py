@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,13 +16,9 @@ from infra.settings import load_settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from commands.background import Publishing
     from commands.deployment import Deployment
+    from commands.outcome import Outcome
     from evaluation.datasets import Dataset
-    from streams.simulator import Simulation
-
-_LOOK_S = 0.5  # as often as the worker reports
-_REST_S = 5.0  # for what was published by the end of the duration to be applied
 
 
 @click.command()
@@ -57,9 +54,11 @@ def command(
 
     from commands.deployment import Deployment
     from commands.interrupts import interrupts, status_of
+    from commands.outcome import suggest, versions
     from evaluation.datasets import DatasetError, open_dataset
     from infra.errors import HeadraceError
 
+    began = time.monotonic()
     try:
         dataset = open_dataset(data) if data else None
     except DatasetError as error:
@@ -69,28 +68,68 @@ def command(
     console = Console(highlight=False, soft_wrap=True)
     try:
         with interrupts(), Deployment(settings, options, fresh, console) as deployment:
-            run = _Run(deployment, console)
-            run.publish(dataset, rate, duration, limit)
-            run.conclude(options, not settings.kafka.bootstrap, Path(out) if out else None)
-            if run.interrupt:
-                raise run.interrupt
+            outcome, interrupt = _play(deployment, console, dataset, rate, duration, limit, began)
+            outcome.tell(console)
+            if outcome.users:
+                suggest(console, deployment.settings, options, outcome.users[0])
+            if out:
+                _write(Path(out), outcome.numbers() | {"versions": versions(settings, deployment.settings)})
+            if interrupt:
+                raise interrupt
     except KeyboardInterrupt as interrupt:
         sys.exit(status_of(interrupt))
 
 
-class _Run:
-    """One run on services and a worker that are up."""
+def _play(
+    deployment: Deployment,
+    console: Console,
+    dataset: Dataset | None,
+    rate: float | None,
+    duration: float | None,
+    limit: int | None,
+    began: float,
+) -> tuple[Outcome, KeyboardInterrupt | None]:
+    """Publish and look on; return what it came to, and the wish that ended it early, if one did."""
+    from commands.background import Publishing
+    from commands.live import LiveView
+    from commands.outcome import Outcome
+    from commands.reading import ask
+    from commands.simulate import DURATION_S, RATE, pages
+    from commands.watch import Watch
+    from streams.simulator import Simulation
 
-    def __init__(self, deployment: Deployment, console: Console) -> None:
-        self._deployment, self._console = deployment, console
-        self._first_list_s: float | None = None
-        self._began = time.monotonic()
-        self._seconds = 0.0
-        self.interrupt: KeyboardInterrupt | None = None
+    interrupt = None
+    with ExitStack() as stack:
+        if dataset is None:
+            dataset = Simulation(stack.enter_context(pages(deployment.settings)))
+            rate, duration = rate or RATE, DURATION_S if duration is None else duration
+        publishing = stack.enter_context(Publishing(dataset, deployment.settings, rate, limit))
+        watch = Watch(deployment, publishing, stack.enter_context(LiveView(console)), duration or None)
+        try:
+            watch.to_the_end()
+        except KeyboardInterrupt as wish:
+            interrupt = wish
+        outcome = Outcome(
+            source=dataset.name,
+            published=publishing.finish(),
+            paced=rate is not None,
+            report=deployment.end_worker(),
+            users=ask(deployment.settings, lambda reader: reader.users()),
+            seconds=watch.seconds,
+            first_list_s=watch.first_list_at and watch.first_list_at - began,
+            click_through=dataset.click_through() if isinstance(dataset, Simulation) else [],
+        )
+    return outcome, interrupt
 
-    def publish(self, dataset: Dataset | None, rate: float | None, duration: float | None, limit: int | None) -> None:
-        """Publish until everything is applied, the time is over, or someone wants it to end."""
-        from commands.background import Publishing
-        from commands.simulate import DURATION_S, RATE, pages
-        from streams.simulator import Simulation
 
+def _write(path: Path, numbers: dict[str, Any]) -> None:
+    from infra.errors import HeadraceError
+
+    try:
+        path.write_text(json.dumps(numbers, indent=1) + "\n", "utf-8")
+    except OSError as error:
+        raise HeadraceError(f"cannot write the numbers to {path}: {error.strerror}; name another file") from error
+
+
+def _option(name: str, value: str | None) -> list[str]:
+    return [name, value] if value is not None else []

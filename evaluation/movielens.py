@@ -144,12 +144,10 @@ LAYOUTS = (
 _RATING = np.dtype([("user", "i8"), ("item", "i8"), ("rating", "f8"), ("time", "i8")])
 _STEP = 1 << 14  # ratings turned into events at once
 _NO_GENRE = frozenset({"", "unknown", "(no genres listed)"})
-# fmt: off
 _FLAGS = (
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
     "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
-)
-# fmt: on
+)  # fmt: skip
 
 
 def _parsed(lines: list[bytes], first: int, separator: bytes) -> Iterator[NDArray[np.void] | Dropped]:

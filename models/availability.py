@@ -16,6 +16,11 @@ class Availability:
     ----------
     catalogue : Catalogue
         Gives the rows.
+
+    Attributes
+    ----------
+    changes : int
+        How often an item was withheld or given back.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -23,6 +28,7 @@ class Availability:
         self._withheld: set[str] = set()
         self._expires: dict[str, int] = {}
         self._mask = np.zeros(0, np.bool_)
+        self.changes = 0
 
     def put(self, item: Item, now: int) -> bool:
         """Take over an item's newest record; return whether it must not be shown. ``now`` in ms since the epoch."""
@@ -52,6 +58,7 @@ class Availability:
         return self._mask
 
     def _set(self, item: str, withheld: bool) -> None:
+        self.changes += (item in self._withheld) != withheld
         if withheld:
             self._withheld.add(item)
         else:

@@ -112,6 +112,11 @@ class Engine:
         self.availability = Availability(self.items.catalogue)
         self._weights = {**WEIGHTS, **(weights or {})}
 
+    @property
+    def revision(self) -> int:
+        """Grows whenever lists made before may differ from lists made now."""
+        return 1 + self.items.position + self.availability.changes
+
     def observe(self, batch: Batch) -> Observation:
         """Apply events to their users' states, in order; say what became of each and what they teach."""
         events = batch.events

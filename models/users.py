@@ -116,6 +116,7 @@ class UserTable:
         self._identities = np.zeros((capacity, HISTORY), np.uint64)
         self._kinds = np.zeros((capacity, HISTORY), np.uint8)
         self._offsets = np.full((capacity, len(TOPICS)), -1, np.int64)
+        self.listed = np.zeros(capacity, np.int64)  # revision of the engine that made the user's list; 0 = none yet
         self.shown = np.full((capacity, SHOWN), -1, np.int32)  # rows that head the user's list, for measuring it
         self._used = np.zeros(capacity, np.int64)
         self._dirty = np.zeros(capacity, np.bool_)
@@ -146,6 +147,7 @@ class UserTable:
         slot = self._take_slot(user)
         self._events[slot] = 0
         self._offsets[slot] = -1
+        self.listed[slot] = 0
         self.shown[slot] = -1
         self._seen[slot] = 0
         self._dirty[slot] = False
@@ -210,6 +212,12 @@ class UserTable:
         values = np.empty(int(counts.sum()), np.uint64)
         _gather(self._pool, self._seen[slots, 0], starts, counts, values)
         return values, starts, counts
+
+    def outdated(self, revision: int, n: int) -> NDArray[np.int32]:
+        """Return up to ``n`` resident users whose lists are of an older revision, the oldest first."""
+        slots = np.fromiter(self._slots.values(), np.int32, len(self._slots))
+        slots = slots[(self.listed[slots] < revision) & (self._events[slots] > 0)]
+        return slots[np.argsort(self.listed[slots], kind="stable")[:n]]
 
     def changed(self) -> list[tuple[str, bytes]]:
         """Return (user, stored form) of all users changed since the last call; :meth:`evict` once they are stored."""
@@ -283,7 +291,8 @@ class UserTable:
     def _grow(self) -> None:
         capacity = 2 * len(self._events)
         for name in (
-            "_events", "_keys", "_times", "_identities", "_kinds", "_offsets", "_used", "_dirty", "_seen", "shown",
+            "_events", "_keys", "_times", "_identities", "_kinds", "_offsets", "_used", "_dirty", "_seen",
+            "listed", "shown",
         ):  # fmt: skip
             setattr(self, name, grown(getattr(self, name), capacity))
 

@@ -95,9 +95,21 @@ class Applier:
             observation = self._engine.observe(given.batch)
             self._measure(observation)
             slots = np.unique(observation.slots[observation.observed.outcome == APPLIED])
-            lists = self._lists.make(slots, given.batch.sources)
+            lists = self._lists.make(slots)
             self.applied.update(records.next_offsets)
             self._outbox.put(lambda: self._deliver(records, given, observation, lists))
+
+    async def freshen(self, n: int) -> None:
+        """Make up to ``n`` of the oldest lists anew, from what has been learned since."""
+        async with self._lock:
+            lists = self._lists.make(self._engine.users.outdated(self._engine.revision, n))
+
+        async def deliver() -> None:
+            await self._outbox.call(self._store.write_lists, lists, {})
+            self._status.lists_written += len(lists)
+
+        if lists:
+            self._outbox.put(deliver)
 
     async def between_batches(self, action: Callable[[], Any]) -> Any:
         """Call something while no batch is being applied."""

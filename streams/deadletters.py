@@ -136,12 +136,13 @@ def read(settings: Settings, limit: int | None = None) -> Iterator[DeadLetter]:
             "group.id": topic,  # the client asks for one; partitions are assigned by hand and nothing is committed
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,  # the broker says that a partition has ended only after this wait
         }
     )
     try:
-        ends = _ends(consumer, topic)
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in ends])
-        for count, message in enumerate(_messages(consumer, ends)):
+        partitions = _partitions(consumer, topic)
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
+        for count, message in enumerate(_messages(consumer, partitions)):
             if count == limit:
                 return
             yield _letter(message)
@@ -151,31 +152,27 @@ def read(settings: Settings, limit: int | None = None) -> Iterator[DeadLetter]:
         consumer.close()
 
 
-def _ends(consumer: Any, topic: str) -> dict[int, int]:
-    """Return partition → offset after its last message."""
+def _partitions(consumer: Any, topic: str) -> set[int]:
     metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
     if metadata.error:
         raise BrokerError(f"{topic}: {metadata.error.str()}; create the topics with `headrace topics`")
-    return {
-        partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)[1]
-        for partition in metadata.partitions
-    }
+    return set(metadata.partitions)
 
 
-def _messages(consumer: Any, ends: dict[int, int]) -> Iterator[Any]:
-    """Yield what stands below the ends; an end of file says that a partition holds no more."""
-    unread = set(ends)
+def _messages(consumer: Any, partitions: set[int]) -> Iterator[Message]:
+    """Yield messages until each partition has come to its end."""
+    unread = set(partitions)
     while unread:
         message = consumer.poll(_TIMEOUT_S)
         if message is None:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         error = message.error()
-        if error and error.code() != KafkaError._PARTITION_EOF:
-            raise KafkaException(error)
-        if error or message.offset() >= ends[message.partition()]:
+        if error is None:
+            yield message
+        elif error.code() == KafkaError._PARTITION_EOF:
             unread.discard(message.partition())
         else:
-            yield message
+            raise KafkaException(error)
 
 
 def _letter(message: Message) -> DeadLetter:

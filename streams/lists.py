@@ -9,7 +9,6 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from contracts.learning import Source
 from contracts.redis import encode_list, encode_vector
 from models.combine import SCORERS
 from models.engine import Engine, Observation, rater
@@ -34,29 +33,30 @@ class ListMaker:
     length, reasons : int
         Of users' lists.
     epoch : callable
-        Partition → the owner's epoch, first part of a list's version.
+        User → the epoch of his partition's owner, first part of a list's version.
     """
 
-    def __init__(self, engine: Engine, length: int, reasons: int, epoch: Callable[[int], int]) -> None:
+    def __init__(self, engine: Engine, length: int, reasons: int, epoch: Callable[[str], int]) -> None:
         self._engine, self._length, self._reasons, self._epoch = engine, length, reasons, epoch
         self._sequence = 0
         self._popular = np.zeros(0, np.int32)
 
-    def make(self, slots: NDArray[np.int32], sources: list[Source]) -> list[tuple[str, bytes]]:
+    def make(self, slots: NDArray[np.int32]) -> list[tuple[str, bytes]]:
         """Return (user, list) of resident users, made from what is known now."""
         if not len(slots):
             return []
         engine, ids = self._engine, self._engine.items.catalogue.ids
         lists = engine.refresh(slots, self._length, self._reasons)
+        engine.users.listed[slots] = engine.revision
         engine.users.shown[slots, : self._length] = lists.rows[:, :SHOWN]
         self._sequence += 1
-        version = f"{self._epoch(sources[0].partition)}.{self._sequence}"
         now, model = time.time_ns() // 1_000_000, str(engine.items.position)
         scores = np.round(lists.scores.astype(np.float64), 4).tolist()
         made = []
         columns = zip(slots, lists.rows, scores, lists.scorers.tolist(), lists.grounds.tolist(), strict=True)
         for slot, rows, score, scorers, grounds in columns:
             user = engine.users.names[slot]
+            version = f"{self._epoch(user)}.{self._sequence}"
             n = int((rows != NONE).sum())
             reasons = [
                 [SCORERS[scorer], *(ids[row] for row in ground if row != NONE)]

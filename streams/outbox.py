@@ -38,6 +38,11 @@ class Outbox(mode.Service):
         """Append a step. The consumer's window bounds how many there are."""
         self._steps.put_nowait(step)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to leave."""
+        return self._steps.empty()
+
     async def drained(self) -> None:
         """Wait until all steps put so far have run."""
         reached = asyncio.Event()

@@ -120,11 +120,11 @@ class Simulation:
         ring = self._clicked[visitor]
         ring[self._visits[visitor] % len(ring)] = row
         self._visits[visitor] += 1
-        step = self._random.normal(size=_DIMENSIONS) * (_DRIFT / np.sqrt(_DIMENSIONS))
+        step = self._random.normal(scale=_DRIFT / _DIMENSIONS**0.5, size=_DIMENSIONS)
         self._tastes[visitor] = _unit(self._tastes[visitor] + step)
 
     def _spread(self, count: int) -> NDArray[np.float64]:
-        return self._random.normal(size=(count, _DIMENSIONS)) * (_SPREAD / np.sqrt(_DIMENSIONS))
+        return self._random.normal(scale=_SPREAD / _DIMENSIONS**0.5, size=(count, _DIMENSIONS))
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

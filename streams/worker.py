@@ -41,6 +41,7 @@ from streams.reader import TopicReader
 from streams.shelf import Shelf
 from streams.status import Status
 
+_FRESHEN_S = 0.1
 # A worker that has been silent for so long is not coming back under the same name.
 _FORGET_WORKERS_MS = 3600 * 1000
 # Records of the learning log folded in one turn of the event loop.
@@ -123,7 +124,9 @@ class _Worker(mode.Service):
         self._shelf = Shelf(
             self._engine, self._store, self._log, self._outbox, letters, lambda reason: self._status.refused([reason])
         )
-        self._lists = ListMaker(self._engine, model.list_length, model.reasons, lambda p: self._epochs.get(p, 0))
+        self._lists = ListMaker(
+            self._engine, model.list_length, model.reasons, lambda user: self._epochs.get(self._applier.home(user), 0)
+        )
         self._applier = Applier(
             self._engine, self._store, self._log, self._outbox, letters, self._lists, self._status,
             kinds={topics["clicks"]: Click, topics["ratings"]: Rating},
@@ -261,6 +264,14 @@ class _Worker(mode.Service):
                 self._shelf.expire()
                 self._put(self._lists.write_shared(self._store))
                 self._put(self._lists.write_items(self._store))
+
+    @mode.Service.task
+    async def _freshen(self) -> None:
+        budget = round(self._settings.worker.freshened_per_s * _FRESHEN_S)
+        async for _ in self.itertimer(_FRESHEN_S, name="freshen"):
+            # Only when new events leave time for it.
+            if self._ready and budget and self._outbox.idle:
+                await self._applier.freshen(budget)
 
     @mode.Service.task
     async def _report_often(self) -> None:

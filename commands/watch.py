@@ -1,0 +1,78 @@
+"""Looking on while events are published and applied, until there is nothing left to wait for."""
+
+from __future__ import annotations
+
+import time
+
+from commands.background import Publishing
+from commands.deployment import Deployment
+from commands.live import LiveView, Moment
+from streams.goal import Goal
+
+_LOOK_S = 0.5  # as often as the worker reports
+_REST_S = 5.0  # for what was published by the end of the time to be applied
+
+
+class Watch:
+    """Looks on and shows it.
+
+    Parameters
+    ----------
+    deployment : Deployment
+    publishing : Publishing
+    view : LiveView
+    duration : float or None
+        Seconds after which the publishing is ended; None is no end.
+
+    Attributes
+    ----------
+    first_list_at : float or None
+        When the worker first reported a list, monotonic seconds.
+    seconds : float
+        Since the publishing began.
+    """
+
+    def __init__(self, deployment: Deployment, publishing: Publishing, view: LiveView, duration: float | None) -> None:
+        self._deployment, self._publishing, self._view = deployment, publishing, view
+        self._duration = duration
+        self._goal: Goal | None = None
+        self.first_list_at: float | None = None
+        self.seconds = 0.0
+
+    def to_the_end(self) -> None:
+        """Return when all is published and applied, or when the time is over.
+
+        Raises
+        ------
+        HeadraceError
+            When worker, broker or store end, or the data set cannot be published.
+        """
+        while not self._is_over():
+            time.sleep(_LOOK_S)
+
+    def _is_over(self) -> bool:
+        self._deployment.check()
+        report = self._deployment.report()
+        if self.first_list_at is None and report["lists_written"]:
+            self.first_list_at = time.monotonic()
+        self.seconds = self._publishing.seconds
+        left = self._left()
+        counts, size, speed = self._publishing.counts, self._publishing.size, self._publishing.speed
+        self._view.show(Moment(self._publishing.name, counts.rows, size, speed, left, report))
+        if left == 0:
+            self._publishing.finish()
+            self._goal = self._goal or Goal(self._deployment.settings)
+            late = self._duration is not None and self.seconds > self._duration + _REST_S
+            return late or not self._goal.remaining(report["applied"])
+        return False
+
+    def _left(self) -> float | None:
+        """Return the seconds until the publishing ends, None when that cannot be known."""
+        publishing = self._publishing
+        if publishing.done:
+            return 0.0
+        if self._duration is not None:
+            return max(0.0, self._duration - self.seconds)
+        if publishing.size is None or not publishing.speed:
+            return None
+        return (publishing.size - publishing.counts.rows) / publishing.speed

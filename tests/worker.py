@@ -1,0 +1,144 @@
+"""A real worker process for tests, and what one may ask of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from contracts.redis import Keys
+from contracts.topics import CLICKS, ITEMS, RATINGS, Topic, topic_name
+from infra.redis import connect
+from infra.settings import Settings
+from streams.admin import ensure_topics
+from streams.producer import EventProducer
+
+TIMEOUT_S = 60.0
+
+
+class Worker:
+    """A ``headrace worker`` on the test's own topics and keys."""
+
+    def __init__(self, settings: Settings, config: Path) -> None:
+        self.settings = settings
+        self.store = connect(settings.redis.url)
+        self.keys = Keys(settings.namespace, settings.redis.prefix)
+        self._config = config
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "commands", "worker", "--config", str(self._config)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        _, errors = self.process.communicate(timeout=TIMEOUT_S)
+        assert self.process.returncode == 0, errors.decode()
+
+    def status(self) -> dict[str, Any]:
+        """What the present process says of itself; empty until it does."""
+        for value in self.store.hgetall(self.keys.workers).values():
+            status: dict[str, Any] = orjson.loads(value)
+            if status["pid"] == self.process.pid:
+                return status
+        return {}
+
+    def wait_until_applied(self) -> dict[str, Any]:
+        """Wait until everything published so far is applied, durable and learned."""
+        wanted = ends(self.settings, CLICKS) | ends(self.settings, RATINGS)
+        self.wait(lambda: self.applied().items() >= wanted.items())
+        learning = f"{self.settings.kafka.prefix}.{self.settings.namespace}.learning"
+        end = ends(self.settings, None, learning).get(f"{learning}/0", 0)
+        self.wait(lambda: self.status().get("log_position", -1) >= end)
+        return self.status()
+
+    def wait_until_items(self) -> None:
+        """Wait until all item records published so far are taken over."""
+        wanted = ends(self.settings, ITEMS)
+        self.wait(lambda: self.applied().items() >= wanted.items())
+
+    def wait(self, reached: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + TIMEOUT_S
+        while not reached():
+            if self.process.poll() is not None:
+                raise AssertionError(f"the worker ended: {self.process.communicate()[1].decode()[-2000:]}")
+            assert time.monotonic() < deadline, f"not reached in {TIMEOUT_S} s; status {self.status()}"
+            time.sleep(0.05)
+
+    def applied(self) -> dict[str, int]:
+        """Input that is durable: ``topic/partition`` → next offset."""
+        found = {}
+        for partition in range(self.settings.kafka.partitions):
+            for topic, offset in self.store.hgetall(self.keys.applied(partition)).items():
+                found[f"{topic.decode()}/{partition}"] = int(offset)
+        return found
+
+    def wait_until_fresh(self, *users: str) -> None:
+        """Wait until the lists of users are made from all that is learned so far."""
+        position = str(self.wait_until_applied()["log_position"])
+        self.wait(lambda: all(self.list_of(user).get("model") == position for user in users))
+
+    def list_of(self, user: str) -> dict[str, Any]:
+        """A user's list as a reader finds it."""
+        value = self.store.get(self.keys.top(user))
+        return orjson.loads(value) if value else {}
+
+
+@contextmanager
+def working(settings: Settings) -> Iterator[Worker]:
+    """Run a worker for the time of a block."""
+    ensure_topics(settings)
+    config = settings.data_dir / "worker.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        f'namespace = "{settings.namespace}"\ndata = "{settings.data}"\n'
+        f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nprefix = "{settings.kafka.prefix}"\n'
+        f"partitions = {settings.kafka.partitions}\n"
+        f'[redis]\nurl = "{settings.redis.url}"\nprefix = "{settings.redis.prefix}"\n'
+        '[worker]\ninstance = "test"\nbarrier_ms = 200\n'
+    )
+    worker = Worker(settings, config)
+    try:
+        yield worker
+    finally:
+        if worker.process.poll() is None:
+            worker.kill()
+
+
+def ends(settings: Settings, topic: Topic | None, name: str = "") -> dict[str, int]:
+    """Where a topic ends now: ``topic/partition`` → next offset, empty partitions left out."""
+    name = topic_name(topic, settings.kafka.prefix, settings.namespace) if topic else name
+    consumer = Consumer({"bootstrap.servers": settings.kafka.bootstrap, "group.id": "ends", "log_level": 0})
+    try:
+        partitions = consumer.list_topics(name, timeout=10).topics[name].partitions
+        found = {
+            f"{name}/{number}": consumer.get_watermark_offsets(TopicPartition(name, number), timeout=10)[1]
+            for number in partitions
+        }
+    finally:
+        consumer.close()
+    return {place: end for place, end in found.items() if end}
+
+
+def publish(settings: Settings, *events: Any) -> None:
+    """Publish events and wait until Kafka has them."""
+    producer = EventProducer(settings)
+    for event in events:
+        producer.publish(event)
+    producer.flush()
+
+
+def raw_producer(settings: Settings) -> Producer:
+    """A producer for messages that no client of ours would send."""
+    return Producer({"bootstrap.servers": settings.kafka.bootstrap, "partitioner": "murmur2_random", "log_level": 0})
