@@ -14,6 +14,8 @@ from commands.reading import printable
 from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from streams.deadletters import DeadLetter
     from streams.resend import Resent
 
@@ -44,6 +46,7 @@ def command(
       headrace deadletters --reason "bad rating" --json > letters.jsonl
       headrace deadletters resend --edit letters.jsonl
     """
+    ctx.default_map = {"resend": {"reason": reason, "config": config, "data": data, "as_json": as_json}}
     if ctx.invoked_subcommand is None:
         (_print_json if as_json else _print_table)(_settings(config, data), limit, reason)
 
@@ -92,25 +95,27 @@ def _print_json(settings: Settings, limit: int | None, reason: str | None) -> No
 def _print_table(settings: Settings, limit: int | None, reason: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     counts: Counter[str] = Counter()
+    details: dict[str, str] = {}
     newest: deque[DeadLetter] = deque(maxlen=limit or _SHOWN)
     for letter in _letters(settings, reason):
         counts[letter.reason] += 1
+        details[letter.reason] = letter.detail
         newest.append(letter)
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if not newest:
         console.print("No dead letters.")
         return
     resent = _resent(settings)
-    table = Table("when", "where", "reason", "what is wrong", "message", box=None)
+    table = Table("when", "where", "what is wrong, and with what", box=None)
     for letter in newest:
-        state = "sent again" if letter.source in resent else letter.reason
-        cells = (_when(letter.seen), letter.source, state, letter.detail, _beginning(letter.value))
-        table.add_row(*(Text(printable(cell)) for cell in cells), style="dim" if letter.source in resent else "")
+        where = letter.source.removeprefix(f"{settings.kafka.prefix}.")
+        table.add_row(_when(letter.seen), printable(where), _what(letter, letter.source in resent))
     console.print(table)
-    console.print(f"{len(newest):,} of {counts.total():,}: {_in_words(counts)}", markup=False, soft_wrap=True)
+    console.print(f"{len(newest):,} of {counts.total():,} dead letters:")
+    for name, count in counts.most_common():
+        console.print(f"  {count:,} {printable(name)}, e.g. {printable(details[name])}", soft_wrap=True)
 
 
 def _letters(settings: Settings, reason: str | None) -> Iterator[DeadLetter]:
@@ -131,9 +136,10 @@ def _print_outcome(outcome: Resent) -> None:
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(f"{outcome.sent:,} sent again, {outcome.earlier:,} had been before.")
-    for reason, (count, why) in outcome.remaining.items():
-        console.print(f"{count:,} remain, {reason}; {printable(why)}", style="yellow")
     if outcome.remaining:
+        console.print("Not sent:")
+        for reason, (count, why) in outcome.remaining.items():
+            console.print(f"  {count:,} {printable(reason)}, e.g. {printable(why)}", style="yellow")
         console.print("`headrace deadletters --json` prints them for correction, `resend --edit FILE` takes them back.")
     if outcome.unmatched:
         console.print(f"{outcome.unmatched:,} corrected values belong to no dead letter.", style="yellow")
@@ -151,9 +157,10 @@ def _when(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _beginning(value: bytes | None) -> str:
-    return "(none)" if value is None else value[:_BEGINNING].decode("utf-8", "replace")
+def _what(letter: DeadLetter, resent: bool) -> Text:
+    from rich.text import Text
 
-
-def _in_words(counts: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {reason}" for reason, count in counts.most_common())
+    value = "(no value)" if letter.value is None else letter.value[:_BEGINNING].decode("utf-8", "replace")
+    wrong = letter.detail.partition(";")[0]  # the remedy, behind it, stands once below the table
+    state = " (sent again)" if resent else ""
+    return Text.assemble(printable(f"{letter.reason}{state}: {wrong}"), "\n", (printable(value), "dim"))

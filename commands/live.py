@@ -89,7 +89,7 @@ class LiveView:
     def _rows(self, moment: Moment) -> dict[str, list[str]]:
         report = moment.report
         of = f" of {moment.size:,}" if moment.size else ""
-        left = f", {moment.left_s:.0f} s left" if moment.left_s else ""
+        left = "" if moment.left_s is None else f", {max(moment.left_s, 0):.0f} s left"
         events, lists = self._speeds(report)
         return {
             moment.source: [f"{moment.rows:,}{of} published", f"{moment.speed:,.0f}/s{left}"],

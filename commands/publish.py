@@ -83,6 +83,7 @@ def _publish(
     again: bool,
     stop: _Wish,
 ) -> Published:
+    from infra.errors import BrokerError
     from streams.admin import topic_partitions
     from streams.ledger import Ledger
     from streams.producer import EventProducer, event_topics
@@ -92,10 +93,23 @@ def _publish(
     producer = EventProducer(settings)
     ledger = Ledger.of(settings, dataset.files, producer.cluster())
     first = ledger.load().rows if ledger and not again else 0
-    with _progress(dataset, first, limit) as on_progress:
-        return publish(
-            dataset, producer, rate=rate, limit=limit, ledger=ledger, again=again, on_progress=on_progress, stop=stop
-        )
+    try:
+        with _progress(dataset, first, limit) as on_progress:
+            return publish(
+                dataset,
+                producer,
+                rate=rate,
+                limit=limit,
+                ledger=ledger,
+                again=again,
+                on_progress=on_progress,
+                stop=stop,
+            )
+    except BrokerError as error:
+        if ledger is None:
+            raise
+        rows = ledger.load().rows
+        raise BrokerError(f"{error}; {rows:,} rows are safely there, the same command goes on after them") from error
 
 
 class _Wish:

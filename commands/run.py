@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from contextlib import ExitStack
@@ -104,7 +105,7 @@ def _play(
             dataset = Simulation(stack.enter_context(pages(deployment.settings)))
             rate, duration = rate or RATE, DURATION_S if duration is None else duration
         publishing = stack.enter_context(Publishing(dataset, deployment.settings, rate, limit))
-        watch = Watch(deployment, publishing, stack.enter_context(LiveView(console)), duration or None)
+        watch = Watch(deployment, publishing, stack.enter_context(LiveView(console)), duration or math.inf)
         try:
             watch.to_the_end()
         except KeyboardInterrupt as wish:

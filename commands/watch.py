@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from commands.background import Publishing
@@ -21,8 +22,8 @@ class Watch:
     deployment : Deployment
     publishing : Publishing
     view : LiveView
-    duration : float or None
-        Seconds after which the publishing is ended; None is no end.
+    duration : float
+        Seconds after which the publishing is ended, infinity for no end.
 
     Attributes
     ----------
@@ -32,7 +33,7 @@ class Watch:
         Since the publishing began.
     """
 
-    def __init__(self, deployment: Deployment, publishing: Publishing, view: LiveView, duration: float | None) -> None:
+    def __init__(self, deployment: Deployment, publishing: Publishing, view: LiveView, duration: float) -> None:
         self._deployment, self._publishing, self._view = deployment, publishing, view
         self._duration = duration
         self._goal: Goal | None = None
@@ -56,23 +57,21 @@ class Watch:
         if self.first_list_at is None and report["lists_written"]:
             self.first_list_at = time.monotonic()
         self.seconds = self._publishing.seconds
-        left = self._left()
         counts, size, speed = self._publishing.counts, self._publishing.size, self._publishing.speed
-        self._view.show(Moment(self._publishing.name, counts.rows, size, speed, left, report))
-        if left == 0:
-            self._publishing.finish()
-            self._goal = self._goal or Goal(self._deployment.settings)
-            late = self._duration is not None and self.seconds > self._duration + _REST_S
-            return late or not self._goal.remaining(report["applied"])
-        return False
+        self._view.show(Moment(self._publishing.name, counts.rows, size, speed, self._left(), report))
+        if not (self._publishing.done or self.seconds > self._duration):
+            return False
+        self._publishing.finish()
+        self._goal = self._goal or Goal(self._deployment.settings)
+        return self.seconds > self._duration + _REST_S or not self._goal.remaining(report["applied"])
 
     def _left(self) -> float | None:
-        """Return the seconds until the publishing ends, None when that cannot be known."""
+        """Return about how many seconds of publishing are left, None when that cannot be known or none are."""
         publishing = self._publishing
         if publishing.done:
-            return 0.0
-        if self._duration is not None:
-            return max(0.0, self._duration - self.seconds)
+            return None
+        if self._duration < math.inf:
+            return self._duration - self.seconds
         if publishing.size is None or not publishing.speed:
             return None
         return (publishing.size - publishing.counts.rows) / publishing.speed

@@ -7,6 +7,7 @@ import numpy as np
 from contracts.events import Click, Rating
 from contracts.learning import Source
 from models.engine import Batch, Engine
+from models.listing import ListEncoder
 from models.scorers.embeddings import ENOUGH_KNOWN
 
 
@@ -24,7 +25,7 @@ def warm_up() -> None:
         observation = engine.observe(Batch(half, [0] * len(half), offsets, [True] * len(half), [source]))
         engine.rank(observation)
         engine.learn(observation.lessons, position)
-    engine.refresh(np.array([0, 1], np.int32), 10, 5)
+    ListEncoder(engine.items.catalogue).encode(engine.refresh(np.array([0, 1], np.int32), 10, 5))
     engine.vectors(["0"])
     (_, state), *_ = engine.users.changed()
     engine.users.clear()

@@ -9,9 +9,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from contracts.redis import encode_list, encode_vector
-from models.combine import SCORERS
+from contracts.redis import encode_vector
 from models.engine import Engine, Observation, rater
+from models.listing import ListEncoder
 from models.ranking import NONE
 from models.scorers.popularity import POPULAR, TRENDING
 from models.users import SHOWN
@@ -38,6 +38,7 @@ class ListMaker:
 
     def __init__(self, engine: Engine, length: int, reasons: int, epoch: Callable[[str], int]) -> None:
         self._engine, self._length, self._reasons, self._epoch = engine, length, reasons, epoch
+        self._encoder = ListEncoder(engine.items.catalogue)
         self._sequence = 0
         self._popular = np.zeros(0, np.int32)
 
@@ -45,27 +46,17 @@ class ListMaker:
         """Return (user, list) of resident users, made from what is known now."""
         if not len(slots):
             return []
-        engine, ids = self._engine, self._engine.items.catalogue.ids
+        engine = self._engine
         lists = engine.refresh(slots, self._length, self._reasons)
         engine.users.listed[slots] = engine.revision
         engine.users.shown[slots, : self._length] = lists.rows[:, :SHOWN]
         self._sequence += 1
-        now, model = time.time_ns() // 1_000_000, str(engine.items.position)
-        scores = np.round(lists.scores.astype(np.float64), 4).tolist()
+        now, model = time.time_ns() // 1_000_000, engine.items.position
         made = []
-        columns = zip(slots, lists.rows, scores, lists.scorers.tolist(), lists.grounds.tolist(), strict=True)
-        for slot, rows, score, scorers, grounds in columns:
+        for slot, rows, body in zip(slots.tolist(), lists.rows, self._encoder.encode(lists), strict=True):
             user = engine.users.names[slot]
-            version = f"{self._epoch(user)}.{self._sequence}"
-            n = int((rows != NONE).sum())
-            reasons = [
-                [SCORERS[scorer], *(ids[row] for row in ground if row != NONE)]
-                for scorer, ground in zip(scorers[:n], grounds[:n], strict=True)
-            ]
-            items = [ids[row] for row in rows[:n].tolist()]
-            made.append(
-                (user, encode_list(version, items, score[:n], reasons, now, model, self._ratings(user, rows[:n])))
-            )
+            head = f'{{"version":"{self._epoch(user)}.{self._sequence}","time":{now},"model":"{model}",'
+            made.append((user, head.encode() + body + self._ratings(user, rows) + b"}"))
         return made
 
     def was_shown(self, observation: Observation, events: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -105,9 +96,10 @@ class ListMaker:
         vectors = [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]
         return lambda: store.write_items(similar, vectors)
 
-    def _ratings(self, user: str, rows: NDArray[np.int32]) -> list[float] | None:
-        predicted = self._engine.items.ratings.predict(rater(user), rows[:RATED])
-        return None if predicted is None else np.round(predicted, 2).tolist()
+    def _ratings(self, user: str, rows: NDArray[np.int32]) -> bytes:
+        head = rows[:RATED]
+        predicted = self._engine.items.ratings.predict(rater(user), head[head != NONE])
+        return b"" if predicted is None else b',"ratings":' + orjson.dumps(np.round(predicted, 2).tolist())
 
 
 def _encode(items: list[str], scores: list[float], time_ms: int) -> bytes:

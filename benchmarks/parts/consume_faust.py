@@ -24,7 +24,7 @@ async def _main(broker: str, topic: str, messages: int) -> None:
     body, finished = Body(messages), asyncio.Event()
     began = ended = 0.0
 
-    @app.agent(app.topic(topic, key_type=bytes, value_type=bytes))  # type: ignore[untyped-decorator]
+    @app.agent(app.topic(topic, key_serializer="raw", value_serializer="raw"))  # type: ignore[untyped-decorator]
     async def agent(stream: faust.StreamT[bytes]) -> None:
         nonlocal began, ended
         async for event in stream.events():

@@ -7,16 +7,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from contracts.events import TYPES, Click, Rating
+from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating
 from contracts.learning import Lessons, Source
 from models.engine import Batch, Engine, Observation
 
 START = 1_700_000_000_000  # ms since the epoch
+WISHES = tuple(name for name in TYPES if name not in NEGATIVE_TYPES)
 Events = Sequence[Click | Rating]
 
 
-def events(n: int, users: int = 20, items: int = 60, seed: int = 0, ratings: float = 0.2) -> list[Click | Rating]:
-    """Return a stream in which some items are far more frequent than others, and items follow items by number."""
+def events(
+    n: int, users: int = 20, items: int = 60, seed: int = 0, ratings: float = 0.2, types: Sequence[str] = TYPES
+) -> list[Click | Rating]:
+    """Return a stream in which some items are far more frequent than others, and items follow items by number.
+
+    Nobody does anything to the same item twice in a row.
+    """
     draw = np.random.default_rng(seed)
     last = {user: int(draw.integers(items)) for user in range(users)}
     stream: list[Click | Rating] = []
@@ -24,30 +30,30 @@ def events(n: int, users: int = 20, items: int = 60, seed: int = 0, ratings: flo
         user = int(draw.integers(users))
         jump = draw.random() < 0.5
         item = int(items * draw.random() ** 2) if jump else (last[user] + int(draw.integers(1, 4))) % items
+        item = (item + (item == last[user])) % items
         last[user] = item
         time = START + 1000 * index
         if draw.random() < ratings:
             stream.append(Rating(f"u{user}", f"i{item}", float(draw.integers(1, 6)), time))
         else:
-            stream.append(Click(f"u{user}", f"i{item}", time, TYPES[int(draw.integers(len(TYPES)))]))
+            stream.append(Click(f"u{user}", f"i{item}", time, types[int(draw.integers(len(types)))]))
     return stream
 
 
-def batch(stream: Events, start: int, stop: int) -> Batch:
-    """Return a stretch of a stream as it comes from two topics that number their messages alike."""
-    part = stream[start:stop]
+def batch(part: Events, first: int) -> Batch:
+    """Return events as they come from two topics that number their messages alike, from ``first`` on."""
     return Batch(
         events=part,
         source=[0 if isinstance(event, Click) else 1 for event in part],
-        offset=list(range(start, start + len(part))),
+        offset=list(range(first, first + len(part))),
         own=[True] * len(part),
-        sources=[Source(topic, "id", 0, start, start + len(part) - 1) for topic in ("clicks", "ratings")],
+        sources=[Source(topic, "id", 0, first, first + len(part) - 1) for topic in ("clicks", "ratings")],
     )
 
 
-def observe(engine: Engine, stream: Events, start: int, stop: int) -> Observation:
-    """Apply a stretch of a stream to the users' states; their users are made resident."""
-    made = batch(stream, start, stop)
+def observe(engine: Engine, part: Events, first: int = 0) -> Observation:
+    """Apply events to the users' states; their users are made resident."""
+    made = batch(part, first)
     for user in engine.users.missing(event.user for event in made.events):
         engine.users.admit(user, None)
     return engine.observe(made)
@@ -56,7 +62,7 @@ def observe(engine: Engine, stream: Events, start: int, stop: int) -> Observatio
 def run(engine: Engine, stream: Events, size: int) -> Iterator[Observation]:
     """Observe and learn a stream in batches; yields each observation between the two."""
     for position, start in enumerate(range(0, len(stream), size)):
-        observation = observe(engine, stream, start, start + size)
+        observation = observe(engine, stream[start : start + size], start)
         yield observation
         engine.learn(observation.lessons, position)
 
@@ -71,7 +77,7 @@ def learned(stream: Events, size: int = 100, engine: Engine | None = None) -> En
 
 def lessons(stream: Events) -> Lessons:
     """Return what a whole stream teaches, as one record."""
-    return observe(Engine(resident_users=1000), stream, 0, len(stream)).lessons
+    return observe(Engine(resident_users=1000), stream).lessons
 
 
 def stretch(whole: Lessons, start: int, stop: int) -> Lessons:
