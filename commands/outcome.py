@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from commands.live import duration
+from commands.simulate import describe
 
 if TYPE_CHECKING:
     from infra.settings import Settings
     from streams.publish import Published
+    from streams.simulator import Simulation
 
 _REPORTED = (
     "events_applied", "duplicates", "dead_letters", "lists_written", "events_per_second", "events_per_batch",
@@ -41,8 +43,8 @@ class Outcome:
         From the first event published to the last one applied.
     first_list_s : float or None
         From the command to the first list in Redis, to half a second; None without any.
-    click_through : list of float
-        Of a simulation: the share of visits with a click on a list, by tenth of the run.
+    simulation : Simulation or None
+        What was published, where it was that.
     """
 
     source: str
@@ -52,11 +54,12 @@ class Outcome:
     users: list[str]
     seconds: float
     first_list_s: float | None
-    click_through: list[float]
+    simulation: Simulation | None
 
     def numbers(self) -> dict[str, Any]:
         """Return everything for ``--json``."""
         dropped = {reason: count for reason, (count, _) in self.published.dropped.items()}
+        shares = self.simulation.click_through() if self.simulation else []
         return {
             "source": self.source,
             "published": self.published.events,
@@ -67,7 +70,7 @@ class Outcome:
             "first_list_s": self.first_list_s and round(self.first_list_s, 1),
             "users_with_list": len(self.users),
             **{name: self.report.get(name) for name in _REPORTED},
-            "click_through_by_tenth": [round(share, 4) for share in self.click_through],
+            "click_through_by_tenth": [round(share, 4) for share in shares],
         }
 
     def tell(self, console: Console) -> None:
@@ -87,9 +90,10 @@ class Outcome:
         )
         if report["events_applied"]:
             self._tell_quality(console)
-        if self.click_through:
-            tenths = " ".join(f"{share:.0%}" for share in self.click_through)
-            console.print(f"Visits with a click on the list, by tenth of the run: {tenths}.")
+        if self.simulation:
+            console.print(describe(self.simulation))
+        elif not published.complete:
+            console.print(f"{published.rows:,} rows are done; the same command goes on there.")
 
     def _tell_quality(self, console: Console) -> None:
         report = self.report
@@ -97,8 +101,8 @@ class Outcome:
         p50, p99 = (duration(report[f"freshness_ms_{part}"]) for part in ("p50", "p99"))
         console.print(f"From event to list in Redis: p50 {p50}, p99 {p99}{note}.")
         console.print(
-            f"Next item among the first 10: {report['hit_rate_at_10']:.3f}; by popularity "
-            f"{report['popularity_hit_rate_at_10']:.3f}; on the list as it stood {report['list_hit_rate_at_10']:.3f}."
+            f"Next item among the first 10, before it was learned: {report['hit_rate_at_10']:.3f}; "
+            f"by popularity {report['popularity_hit_rate_at_10']:.3f}."
         )
 
 

@@ -118,7 +118,7 @@ def _play(
             users=ask(deployment.settings, lambda reader: reader.users()),
             seconds=watch.seconds,
             first_list_s=watch.first_list_at and watch.first_list_at - began,
-            click_through=dataset.click_through() if isinstance(dataset, Simulation) else [],
+            simulation=dataset if isinstance(dataset, Simulation) else None,
         )
     return outcome, interrupt
 

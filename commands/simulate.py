@@ -22,8 +22,10 @@ RATE = 500.0  # clicks per second
 @click.command()
 @click.option("--users", type=click.IntRange(min=1), default=1000, show_default=True, help="Visitors.")
 @click.option("--items", type=click.IntRange(min=10), default=2000, show_default=True, help="Items to choose from.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=RATE, help="Clicks per second; 500.")
-@click.option("--duration", type=click.FloatRange(min=0), default=DURATION_S, help="Seconds; 60. 0 = until Ctrl-C.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=RATE, help=f"Clicks per second; {RATE:g}.")
+@click.option(
+    "--duration", type=click.FloatRange(min=0), default=DURATION_S, help=f"Seconds; {DURATION_S:g}; 0 = until Ctrl-C."
+)
 @click.option("--seed", type=int, default=0, help="Of the visitors' tastes and choices.")
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
 @click.option("--data", metavar="DIR", help="Data directory of the local services; .headrace by default.")
@@ -51,6 +53,7 @@ def command(
     status = 0
     with pages(settings) as page, interrupts():
         simulation = Simulation(page, users, items, seed)
+        click.echo(f"{users:,} visitors, {rate:g} clicks a second; Ctrl-C ends it.")
         with Publishing(simulation, settings, rate, None) as publishing:
             try:
                 publishing.wait(duration or None)
@@ -90,8 +93,6 @@ def pages(settings: Settings) -> Iterator[Callable[[str], Page]]:
 
 def describe(simulation: Simulation) -> str:
     """Return how often the visitors clicked on what they were shown."""
-    clicks = simulation.from_list
-    if not clicks:
-        return "Nobody came."
     tenths = " ".join(f"{share:.0%}" for share in simulation.click_through())
-    return f"{sum(clicks) / len(clicks):.0%} of the clicks were on lists; by tenth of the run: {tenths}."
+    (whole,) = simulation.click_through(1) or [0.0]
+    return f"{whole:.0%} of the clicks were on lists; by tenth of the run: {tenths or 'none'}."

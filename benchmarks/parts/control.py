@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from parts.place import CONTROL_TOPIC, ROOT, Place
+from typing import Any
 
-_GIVEN = ROOT.parent / "shared" / "controls"
-_OWN = ROOT / "benchmarks" / "controls.py"
+from parts.place import BENCHMARKS, FRESHNESS_TOPIC, Place, figures_of
+
+_GIVEN = BENCHMARKS.parents[1] / "shared" / "controls"
 
 
 class Control:
@@ -15,23 +16,25 @@ class Control:
     ----------
     name : str
         ``limit`` or ``freshness``.
+
+    Attributes
+    ----------
+    source : str
+        Which file it is.
     """
 
     def __init__(self, name: str) -> None:
         given = _GIVEN / f"{name}.py"
-        self._program: tuple[str, ...] = (str(given),) if given.exists() else (str(_OWN), name)
+        self._program = (given,) if given.exists() else (BENCHMARKS / "controls.py", name)
         self.source = f"../shared/controls/{name}.py" if given.exists() else f"benchmarks/controls.py {name}"
 
-    def limit(self, place: Place, events: int) -> dict[str, float]:
-        """Return ``events_per_second`` of reading so many clicks from the topic's beginning."""
+    def limit(self, place: Place, events: int) -> dict[str, Any]:
+        """Return ``events_per_second`` of so many clicks, from the topic's beginning."""
         return self._run(place, "--topic", place.clicks, "--events", events)
 
-    def freshness(self, place: Place, events: int, rate: int) -> dict[str, float]:
+    def freshness(self, place: Place, events: int, rate: int) -> dict[str, Any]:
         """Return ``p50_ms`` and ``p99_ms`` at ``rate`` events per second."""
-        return self._run(place, "--topic", CONTROL_TOPIC, "--events", events, "--rate", rate)
+        return self._run(place, "--topic", FRESHNESS_TOPIC, "--events", events, "--rate", rate)
 
-    def _run(self, place: Place, *arguments: object) -> dict[str, float]:
-        settings = place.settings
-        return place.measure(
-            *self._program, "--bootstrap", settings.kafka.bootstrap, "--redis", settings.redis.url, *arguments
-        )
+    def _run(self, place: Place, *arguments: object) -> dict[str, Any]:
+        return figures_of(*self._program, "--bootstrap", place.bootstrap, "--redis", place.url, *arguments)

@@ -1,4 +1,4 @@
-"""Where the benchmark runs: a broker and a store of its own, and how its programs are started on them."""
+"""Where a benchmark runs: a broker and a store of its own, and how programs are started beside them."""
 
 from __future__ import annotations
 
@@ -7,48 +7,42 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-import msgspec
 import orjson
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from contracts.events import Event
-from contracts.topics import CLICKS, RATINGS, topic_name
+from contracts.events import Event, encode
+from contracts.topics import CLICKS, topic_name
 from infra.errors import HeadraceError
 from infra.local import LocalServices
-from infra.settings import Settings
+from infra.settings import Kafka, Settings
 from streams.admin import ensure_topics
-from streams.producer import EventProducer
+from streams.producer import EventProducer, key_of
 
-ROOT = Path(__file__).resolve().parents[2]
-CONTROL_TOPIC = "control"  # of the control of freshness
-_PARTS = Path(__file__).parent
+BENCHMARKS = Path(__file__).resolve().parents[1]
+FRESHNESS_TOPIC = "freshness"
+"""Of the control of freshness alone."""
+PLAIN_TOPIC = "plain"
+"""Events without compression, because Faust's own client does not bring zstandard along."""
+_TIMEOUT_S = 300.0
 
 
-@dataclass(frozen=True)
 class Place:
-    """A broker and a store in a temporary directory.
+    """A broker and a store, with Headrace's topics and the two above.
 
     Parameters
     ----------
     settings : Settings
-        Defaults, with the addresses filled in.
+        With the addresses filled in.
     """
 
-    settings: Settings
-
-    @property
-    def clicks(self) -> str:
-        """Full name of the topic of clicks."""
-        return topic_name(CLICKS, self.settings.kafka.prefix, self.settings.namespace)
-
-    @property
-    def ratings(self) -> str:
-        """Full name of the topic of ratings."""
-        return topic_name(RATINGS, self.settings.kafka.prefix, self.settings.namespace)
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.bootstrap, self.url = settings.kafka.bootstrap, settings.redis.url
+        self.clicks = topic_name(CLICKS, settings.kafka.prefix, settings.namespace)
 
     def publish(self, events: Iterable[Event]) -> None:
         """Publish events as fast as Kafka takes them; all are acknowledged on return."""
@@ -57,43 +51,52 @@ class Place:
             producer.publish(event)
         producer.flush()
 
-    def measure(self, program: str | Path, *arguments: object) -> dict[str, float]:
-        """Run a Python program and return the JSON of its last line; a name without folder is one of the parts.
-
-        Raises
-        ------
-        HeadraceError
-            When it fails.
-        """
-        command = [sys.executable, str(_PARTS / program), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=ROOT)
-        if done.returncode:
-            raise HeadraceError(f"{program} ended with status {done.returncode}: {done.stderr.strip()[-2000:]}")
-        result: dict[str, float] = orjson.loads(done.stdout.strip().splitlines()[-1])
-        return result
+    def publish_plain(self, events: Iterable[Event]) -> None:
+        """Publish events to :data:`PLAIN_TOPIC`."""
+        plain = Kafka(bootstrap=self.bootstrap, client={"compression.type": "none"})
+        producer = EventProducer(Settings(kafka=plain))
+        for event in events:
+            producer.send(PLAIN_TOPIC, key_of(event), encode(event))
+        producer.flush()
 
 
 @contextmanager
-def temporary_place(partitions: int | None = None) -> Iterator[Place]:
+def temporary_place() -> Iterator[Place]:
     """Start a broker and a store with all topics in a temporary directory, and remove them after the block."""
-    with TemporaryDirectory(prefix="headrace-benchmark-") as folder:
-        settings = Settings(data=folder)
-        with LocalServices(settings) as found:
-            ensure_topics(found)
-            admin = AdminClient({"bootstrap.servers": found.kafka.bootstrap})
-            topic = NewTopic(CONTROL_TOPIC, found.kafka.partitions, 1)
-            admin.create_topics([topic])[CONTROL_TOPIC].result(10)
-            yield Place(found)
+    with (
+        TemporaryDirectory(prefix="headrace-benchmark-") as folder,
+        LocalServices(Settings(data=folder)) as settings,
+    ):
+        ensure_topics(settings)
+        admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0})
+        topics = [NewTopic(name, settings.kafka.partitions, 1) for name in (FRESHNESS_TOPIC, PLAIN_TOPIC)]
+        for created in admin.create_topics(topics).values():
+            created.result(10)
+        yield Place(settings)
+
+
+def figures_of(*arguments: object) -> dict[str, Any]:
+    """Run Python with these arguments, a file or ``-m`` and a module of ours; return the JSON of its last line.
+
+    Raises
+    ------
+    HeadraceError
+        When it fails, or takes longer than five minutes.
+    """
+    command = [sys.executable, *map(str, arguments)]
+    name = " ".join(command[1:3])
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment(), cwd=BENCHMARKS, timeout=_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise HeadraceError(f"{name} did not end within {_TIMEOUT_S:.0f} s") from error
+    if done.returncode:
+        raise HeadraceError(f"{name} ended with status {done.returncode}: {done.stderr.strip()[-2000:]}")
+    figures: dict[str, Any] = orjson.loads(done.stdout.strip().splitlines()[-1])
+    return figures
 
 
 def environment() -> dict[str, str]:
     """Return the environment for programs: without settings of the caller's own."""
-    return {name: value for name, value in os.environ.items() if name != "HEADRACE_CONFIG"} | {
-        "PYTHONPATH": os.pathsep.join((str(ROOT), str(_PARTS.parent)))
-    }
-
-
-def with_linger(settings: Settings, linger_ms: int) -> Settings:
-    """Return settings whose producers wait so long for fuller batches, in ms."""
-    kafka = msgspec.structs.replace(settings.kafka, client={**settings.kafka.client, "linger.ms": str(linger_ms)})
-    return msgspec.structs.replace(settings, kafka=kafka)
+    return {name: value for name, value in os.environ.items() if name != "HEADRACE_CONFIG"}

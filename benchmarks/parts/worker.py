@@ -17,7 +17,7 @@ import orjson
 from contracts.redis import Keys
 from infra.errors import HeadraceError
 from infra.redis import connect
-from parts.place import ROOT, Place, environment
+from parts.place import Place, environment
 
 _START_S = 120.0
 _STOP_S = 60.0
@@ -109,7 +109,7 @@ def running_worker(place: Place) -> Iterator[Worker]:
     headrace = Path(sys.executable).with_name("headrace")
     process = subprocess.Popen(
         [str(headrace), "worker", "--data", place.settings.data],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(), cwd=ROOT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
     )  # fmt: skip
     try:
         worker = Worker(place, process)

@@ -37,5 +37,12 @@ def test_everything_private_of_a_partition_lies_in_one_hash_slot(name: str, part
 
 @given(ids)
 def test_no_user_or_item_reaches_the_keys_for_everybody(name: str) -> None:
-    shared = {KEYS.active, KEYS.withheld, KEYS.workers, KEYS.shared("popular"), KEYS.shared("trending"), KEYS.shared("latest")}
+    shared = {
+        KEYS.active,
+        KEYS.withheld,
+        KEYS.workers,
+        KEYS.shared("popular"),
+        KEYS.shared("trending"),
+        KEYS.shared("latest"),
+    }
     assert not shared & {key(name) for key in OF_ONE_ID}

@@ -29,9 +29,7 @@ EVENTS: dict[str, Event] = {
     "click-least": Click("u1", "i1"),
     "rating": Rating("u1", "1193", 4.5, TIME, 77),
     "impression": Impression("u1", ["i1", "日本"], "4.17", TIME, [0.75, 0.25], "b"),
-    "item": Item(
-        "1193", "Crème brûlée", ["dessert", "a/b"], "Sweet.", ["new"], [0.5, -1.0], False, TIME + 1, TIME
-    ),
+    "item": Item("1193", "Crème brûlée", ["dessert", "a/b"], "Sweet.", ["new"], [0.5, -1.0], False, TIME + 1, TIME),
     "item-deleted": Item("i1", deleted=True),
     "user": User("u1", attributes={"age": 33.0, "city": "Ulm", "member": True}),
     "user-forget": User("u1", forget=True),
@@ -109,7 +107,5 @@ def files() -> dict[str, bytes]:
 def changed() -> list[str]:
     """Return the golden files that differ from what the formats give now, or are missing."""
     return [
-        name
-        for name, value in files().items()
-        if not (FOLDER / name).exists() or (FOLDER / name).read_bytes() != value
+        name for name, value in files().items() if not (FOLDER / name).exists() or (FOLDER / name).read_bytes() != value
     ]

@@ -131,7 +131,11 @@ def test_weights_may_be_set_by_type() -> None:
     model = Engine(resident_users=10, weights={"purchase": 3.0, "view": 0.0, "skip": 0.5})
     stream = [Click("u", name, START + n, name) for n, name in enumerate(("purchase", "view", "skip", "hide", "click"))]
     lessons = observe(model, stream).lessons
-    assert dict(zip(lessons.items, lessons.weight.tolist(), strict=True)) == {"purchase": 3.0, "skip": 0.5, "click": 1.0}
+    assert dict(zip(lessons.items, lessons.weight.tolist(), strict=True)) == {
+        "purchase": 3.0,
+        "skip": 0.5,
+        "click": 1.0,
+    }
 
 
 def test_lists_hold_nothing_that_the_user_had_or_that_is_withheld() -> None:

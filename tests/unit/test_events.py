@@ -122,7 +122,13 @@ REFUSED: list[tuple[str, type, bytes | None, bytes | None, str]] = [
     ("too long in bytes only", Click, ('{"user":"u","item":"%s"}' % ("é" * 129)).encode(), b"u", "bad id"),
     ("an integer that is too long", Click, b'{"user":"u","item":%s}' % (b"9" * 257), b"u", "bad id"),
     ("an empty identity", Click, b'{"user":"u","item":"i","id":""}', b"u", "bad id"),
-    ("an identity that is too long", Rating, b'{"user":"u","item":"i","rating":1,"id":"%s"}' % (b"x" * 257), b"u", "bad id"),
+    (
+        "an identity that is too long",
+        Rating,
+        b'{"user":"u","item":"i","rating":1,"id":"%s"}' % (b"x" * 257),
+        b"u",
+        "bad id",
+    ),
     ("before 1970", Click, b'{"user":"u","item":"i","time":-1}', b"u", "bad time"),
     ("seconds of the year 56000", Rating, b'{"user":"u","item":"i","rating":1,"time":%d}' % 10**18, b"u", "bad time"),
     ("a moment too far", Click, b'{"user":"u","item":"i","time":%d}' % (NOW + MAX_AHEAD_MS + 1), b"u", "bad time"),
@@ -179,7 +185,9 @@ names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 identities = st.none() | ids | st.integers(-(2**70), 2**70)
 times = st.integers(0, NOW + MAX_AHEAD_MS)
 floats = st.floats(allow_nan=False, allow_infinity=False)
-small_objects = st.dictionaries(names, st.none() | st.booleans() | st.integers(-(2**63), 2**63) | floats | names, max_size=3)
+small_objects = st.dictionaries(
+    names, st.none() | st.booleans() | st.integers(-(2**63), 2**63) | floats | names, max_size=3
+)
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(
         Click, ids, ids, times, st.sampled_from(TYPES), st.none() | floats, identities, st.none() | names,
@@ -246,7 +254,10 @@ BASE: dict[str, Any] = {"user": "u", "item": "i", "time": 5, "type": "click"}
 SAME: list[tuple[str, Callable[[], Click | Rating]]] = [
     ("the same again", lambda: Click(**BASE)),
     ("another user: identities are compared per user", lambda: Click(**BASE | {"user": "v"})),
-    ("value, list, session and context do not identify", lambda: Click(**BASE, value=2.0, session="s", context={"a": 1})),
+    (
+        "value, list, session and context do not identify",
+        lambda: Click(**BASE, value=2.0, session="s", context={"a": 1}),
+    ),
 ]
 OTHER: list[tuple[str, Callable[[], Click | Rating]]] = [
     ("another item", lambda: Click(**BASE | {"item": "j"})),
@@ -274,6 +285,8 @@ def test_id_wins_over_item_type_and_time() -> None:
     assert identity(Click("u", "i", 5, id="a")) != identity(Click("u", "i", 5, id="b"))
 
 
-@pytest.mark.parametrize(("item", "key"), [("", 0x2D06800538D394C2), ("1193", 0x268328C2D00542C6), ("é", 0xF7940A006CF10CB3)])
+@pytest.mark.parametrize(
+    ("item", "key"), [("", 0x2D06800538D394C2), ("1193", 0x268328C2D00542C6), ("é", 0xF7940A006CF10CB3)]
+)
 def test_item_keys_stand_in_stored_states_and_never_change(item: str, key: int) -> None:
     assert item_key(item) == key

@@ -8,7 +8,13 @@ from models.kernel import draw, draw_below, draw_normals, grown
 
 
 def test_draws_are_splitmix64() -> None:
-    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]
+    published = [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
     assert [int(draw(np.uint64(1234567), np.uint64(index))) for index in range(5)] == published
 
 

@@ -86,9 +86,7 @@ def stretch(whole: Lessons, start: int, stop: int) -> Lessons:
     ids = [whole.items[index] for index in whole.item[held]]
     items = list(dict.fromkeys(ids))
     return Lessons(
-        sources=[
-            Source(source.topic, source.topic_id, source.partition, start, stop - 1) for source in whole.sources
-        ],
+        sources=[Source(source.topic, source.topic_id, source.partition, start, stop - 1) for source in whole.sources],
         items=items,
         introduced=[],
         source=whole.source[held],

@@ -1,0 +1,105 @@
+"""``headrace run`` as a user types it: a real broker, a real store, a real worker, a file of 2,000 events."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.kafka import LocalKafka
+from infra.local import LocalServices
+from infra.redis import LocalRedis
+from infra.settings import Settings
+
+EVENTS, USERS, FILMS = 2000, 40, 60
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    """Films, then clicks and every fourth time a rating, and two lines that no worker could use."""
+    films = [{"item": f"film{film}", "title": f"Film {film}"} for film in range(FILMS)]
+    acts: list[dict[str, Any]] = []
+    for number in range(EVENTS):
+        act = {"user": f"user{number % USERS}", "item": f"film{number * 7 % FILMS}", "time": 1_700_000_000_000 + number}
+        acts.append(act | {"rating": 4.0} if number % 4 == 3 else act)
+    lines = [json.dumps(line) for line in (*films, *acts)]
+    path = tmp_path / "events.jsonl"
+    path.write_text("\n".join([*lines[:100], "{", '{"user": ""}', *lines[100:]]) + "\n", "utf-8")
+    return path
+
+
+def command(home: Path, events: Path, *options: str) -> list[str]:
+    numbers = home.with_suffix(".json")
+    command = [sys.executable, "-P", "-m", "commands", "run", "--home", str(home), "--data", str(events)]
+    return [*command, "--json", str(numbers), *options]
+
+
+def numbers_of(home: Path) -> dict[str, Any]:
+    numbers: dict[str, Any] = json.loads(home.with_suffix(".json").read_text("utf-8"))
+    return numbers
+
+
+def children(pid: int) -> list[int]:
+    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    rows = [tuple(map(int, row.split())) for row in table.splitlines()]
+    return [child for child, parent in rows if parent == pid]
+
+
+def alive(pids: Sequence[int]) -> list[int]:
+    found = []
+    for pid in pids:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            continue
+        found.append(pid)
+    return found
+
+
+def test_an_interrupted_run_ends_in_order_and_the_next_ones_go_on(tmp_path: Path, events: Path) -> None:
+    home = tmp_path / "home"
+    run = subprocess.Popen(command(home, events, "--rate", "150"), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    next(line for line in run.stdout if "published" in line and "applied" in line)
+    started = children(run.pid)
+    run.send_signal(signal.SIGINT)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 128 + signal.SIGINT
+    assert len(started) == 3, "broker, store and worker"
+    assert not alive(started)
+    assert LocalKafka.attach(home / "kafka") is None
+    assert LocalRedis.attach(home / "redis") is None
+    assert f"headrace recommend user0 --explain --data {home}" in said
+    first = numbers_of(home)
+    assert not first["complete"]
+    assert 0 < first["published"] < EVENTS
+
+    with LocalServices(Settings(data=str(home))):  # the next runs use what runs already
+        done = subprocess.run(command(home, events), cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        second = numbers_of(home)
+        assert second["complete"]
+        assert first["published"] + second["published"] == EVENTS
+        assert first["events_applied"] + second["events_applied"] == EVENTS
+        assert sum((first | second)["not_published"].values()) == 2
+        for numbers in (first, second):
+            assert numbers["duplicates"] == 0
+            assert numbers["dead_letters"] == 0
+        assert second["users_with_list"] == USERS
+        assert second["freshness_ms_p50"] <= second["freshness_ms_p99"]
+        assert second["versions"].keys() == {"headrace", "kafka", "redis", "python"}
+
+        done = subprocess.run(command(home, events), cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "was published before" in done.stdout
+        third = numbers_of(home)
+        assert (third["published"], third["events_applied"]) == (0, 0)
+        assert third["users_with_list"] == USERS
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["events.jsonl", "home", "home.json"]
