@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -91,7 +91,7 @@ def main() -> None:
     """Measure what this machine can do without a recommender."""
 
 
-def _common(command: click.Command) -> click.Command:
+def _common(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--bytes", "size", type=int, default=1600, show_default=True, help="Size of a value."),
         click.option("--events", type=int, required=True),

@@ -58,7 +58,7 @@ class Deployment:
                 done.append(f"{self.settings.kafka.bootstrap} and {self.settings.redis.url}")
             with step(self._console, "Topics") as done:
                 done += ensure_topics(self.settings)
-            with step(self._console, "Worker"):
+            with step(self._console, "Worker", "its first start compiles, for half a minute"):
                 self._worker.go()
                 while not self.report().get("partitions"):
                     self.check()

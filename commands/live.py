@@ -43,11 +43,11 @@ class Moment:
 
 
 @contextmanager
-def step(console: Console, what: str) -> Iterator[list[str]]:
+def step(console: Console, what: str, hint: str = "") -> Iterator[list[str]]:
     """Say what is being started, then how long it took, with the words that the block puts into the list."""
     began = time.monotonic()
     words: list[str] = []
-    with console.status(f"{what} …"):
+    with console.status(f"{what} … {hint}"):
         yield words
     console.print(f"{what:<16} {time.monotonic() - began:5.1f} s  {'; '.join(words)}".rstrip())
 

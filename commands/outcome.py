@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import platform
+import shutil
+import sys
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -127,15 +130,24 @@ def suggest(console: Console, settings: Settings, options: list[str], user: str)
     listed = ask(settings, lambda reader: reader.user_list(user))
     item = listed.items[0] if listed and listed.items else "1"
     key = Keys(settings.namespace, settings.redis.prefix).top(user)
+    headrace = _program()
     console.print("Try next:", style="bold")
     for line in (
-        join(["headrace", "recommend", user, "--explain", *options]),
-        join(["headrace", "item", item, *options]),
-        join(["headrace", "serve", *options]),
-        join(["headrace", "local", *options]) + "    # keeps broker and store up, for your own programs and for",
+        join([headrace, "recommend", user, "--explain", *options]),
+        join([headrace, "item", item, *options]),
+        join([headrace, "serve", *options]),
+        join([headrace, "local", *options]) + "    # keeps broker and store up, for your own programs and for",
         join(["redis-cli", "-u", settings.redis.url, "get", key]),
     ):
         console.print(f"  {line}", markup=False)
+
+
+def _program() -> str:
+    """Return what calls this installation from here."""
+    ours = Path(sys.executable).with_name("headrace")
+    if shutil.which("headrace") == str(ours) or not ours.exists():
+        return "headrace"
+    return str(ours.relative_to(Path.cwd())) if ours.is_relative_to(Path.cwd()) else str(ours)
 
 
 def versions(given: Settings, running: Settings) -> dict[str, str | None]:

@@ -72,7 +72,7 @@ def command(
     except DatasetError as error:
         raise HeadraceError(str(error)) from error
     nothing = published.dropped and not (published.events or published.items)
-    sys.exit(128 + signal.SIGINT if stop() else int(bool(nothing)))
+    sys.exit(128 + stop.signal if stop() else int(bool(nothing)))
 
 
 def _publish(
@@ -121,14 +121,20 @@ class _Wish:
     ----------
     waits : bool
         Whether the next row may never come: then reading it is interrupted.
+
+    Attributes
+    ----------
+    signal : int
+        The one that came; 0 before.
     """
 
     def __init__(self, waits: bool) -> None:
+        self.signal = 0
         self._waits = waits
-        self._first = 0.0
+        self._heard = 0.0
 
     def __call__(self) -> bool:
-        return self._first > 0
+        return self.signal > 0
 
     def __enter__(self) -> _Wish:
         self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -138,11 +144,12 @@ class _Wish:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _hear(self, _signal: int, _frame: FrameType | None) -> None:
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
-        again, self._first = self._first, self._first or now
-        if again and now < again + _SAME_WISH_S:
+        again = self.signal > 0
+        if again and now < self._heard + _SAME_WISH_S:
             return
+        self.signal, self._heard = number, now
         if again or self._waits:
             raise KeyboardInterrupt
 

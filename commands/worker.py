@@ -26,22 +26,15 @@ def command(config: str | None, data: str | None, namespace: str | None, verbose
     # One thread for matrix products: more only wait for each other beside Kafka's and Redis' threads.
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    import faust
-
     from infra.local import find_services
     from infra.settings import load_settings
     from streams.admin import ensure_topics
-    from streams.worker import create_app
+    from streams.worker import run
 
     settings = find_services(load_settings(config, data=data, namespace=namespace))
     for report in ensure_topics(settings):
         click.secho(report, fg="yellow", err=True)
-    app = create_app(settings)
-    worker = faust.Worker(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False)
-    try:
-        worker.execute_from_commandline()
-    except SystemExit as end:
-        if app.failure is not None:
-            click.secho(f"headrace worker: {app.failure}", fg="red", err=True)
-            sys.exit(1)
-        raise end
+    failure = run(settings, verbose=verbose)
+    if failure is not None:
+        click.secho(f"headrace worker: {failure}", fg="red", err=True)
+        sys.exit(1)

@@ -154,6 +154,7 @@ def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int
     event.user = _identifier("user", event.user)
     if kind is Click or kind is Rating:
         event.item = _identifier("item", event.item)
+        event.id = event.id if event.id is None else _identifier("id", event.id)
         if kind is Click and event.type not in TYPES:
             raise InvalidEvent("unknown type", f"{event.type[:80]!r} is none of {', '.join(TYPES)}")
         if kind is Rating and not abs(event.rating) <= 1e6:
@@ -191,7 +192,7 @@ def identity(event: Click | Rating) -> int:
 def _identifier(field: str, value: Id) -> str:
     text = str(value)
     if not text:
-        raise InvalidEvent("bad id", f"{field!r} is empty; every {field} needs an id")
+        raise InvalidEvent("bad id", f"{field!r} is empty; ids have at least one character")
     if len(text) * 4 > MAX_ID_BYTES and len(text.encode()) > MAX_ID_BYTES:
         raise InvalidEvent("bad id", f"{field!r} is longer than {MAX_ID_BYTES} bytes: {text[:40]!r}…")
     return text

@@ -146,4 +146,7 @@ def decode_lessons(value: bytes) -> Lessons:
     lengths = {len(column) for name, column in columns.items() if name != "history"}
     if len(lengths) != 1 or int(columns["lengths"].sum()) != len(columns["history"]):
         raise ValueError("not a learning record: its columns differ in length")
+    for name, size in (("item", len(record.items)), ("source", len(record.sources))):
+        if not ((columns[name] >= 0) & (columns[name] < size)).all():
+            raise ValueError(f"not a learning record: its events refer to more than its {size} {name}s")
     return Lessons(sources=record.sources, items=record.items, introduced=record.introduced, **columns)

@@ -138,6 +138,8 @@ def decode_vector(value: bytes) -> NDArray[np.float32]:
     ValueError
         When the version or the element kind is not known here, or the length does not fit.
     """
+    if len(value) < _VECTOR_HEADER.size:
+        raise ValueError(f"not a vector of format {_VECTOR_VERSION}: {len(value)} bytes")
     version, kind, dimensions = _VECTOR_HEADER.unpack_from(value)
     if version != _VECTOR_VERSION or kind != 1 or len(value) != _VECTOR_HEADER.size + 2 * dimensions:
         raise ValueError(

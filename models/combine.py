@@ -79,10 +79,11 @@ def blend(products, recent, candidate, t, followed, together, scales, out):
         out[x] = products[x] + t.biases[x]
     cooccurrence.score(recent, t.neighbours, t.after, t.before, t.used, t.totals, followed, together)
 
-    count = np.float32(0.0)
-    e1 = e2 = f1 = f2 = s1 = s2 = np.float32(0.0)
+    # In double precision: a scorer that says the same of all items must come out with no deviation at all.
+    count = 0.0
+    e1 = e2 = f1 = f2 = s1 = s2 = 0.0
     for x in range(n):
-        c = np.float32(candidate[x])
+        c = np.float64(candidate[x])
         e, f, s = c * out[x], c * followed[x], c * together[x]
         count += c
         e1 += e
@@ -91,11 +92,11 @@ def blend(products, recent, candidate, t, followed, together, scales, out):
         f2 += f * f
         s1 += s
         s2 += s * s
-    count = max(count, np.float32(1.0))
+    count = max(count, 1.0)
     scales[0] = PRESET[0] * _inverse_deviation(e1 / count, e2 / count)
     scales[1] = PRESET[1] * _inverse_deviation(f1 / count, f2 / count)
     scales[2] = PRESET[2] * _inverse_deviation(s1 / count, s2 / count)
-    centre = (scales[0] * e1 + scales[1] * f1 + scales[2] * s1) / count
+    centre = np.float32((scales[0] * e1 + scales[1] * f1 + scales[2] * s1) / count)
     for x in range(n):
         out[x] = scales[0] * out[x] + scales[1] * followed[x] + scales[2] * together[x] - centre
 
@@ -103,5 +104,5 @@ def blend(products, recent, candidate, t, followed, together, scales, out):
 @inline
 def _inverse_deviation(mean, mean_of_squares):
     variance = mean_of_squares - mean * mean
-    # A scorer that says the same of all items says nothing.
-    return np.float32(1.0) / np.sqrt(variance) if variance > 1e-12 else np.float32(0.0)
+    # Below the precision of single scores it is rounding, not an opinion.
+    return np.float32(1.0 / np.sqrt(variance)) if variance > 1e-12 * (1.0 + mean_of_squares) else np.float32(0.0)

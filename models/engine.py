@@ -218,8 +218,10 @@ class Engine:
         weight: NDArray[np.float32],
         taught: NDArray[np.int64],
     ) -> Lessons:
-        events = [batch.events[index] for index in taught]
-        items = list(dict.fromkeys(event.item for event in events))
+        events = [batch.events[index] for index in taught.tolist()]
+        # Items of negative events too: what stands in a history must have a row, wherever batches are cut.
+        applied = np.flatnonzero(observed.outcome == APPLIED)
+        items = list(dict.fromkeys(batch.events[index].item for index in applied.tolist()))
         position = {item: index for index, item in enumerate(items)}
         lengths = observed.lengths[taught]
         held = np.arange(HISTORY) < lengths[:, None]
@@ -228,8 +230,8 @@ class Engine:
             sources=batch.sources,
             items=items,
             introduced=[],
-            source=np.fromiter((batch.source[index] for index in taught), np.uint8, len(taught)),
-            offset=np.fromiter((batch.offset[index] for index in taught), np.int64, len(taught)),
+            source=np.fromiter((batch.source[index] for index in taught.tolist()), np.uint8, len(taught)),
+            offset=np.fromiter((batch.offset[index] for index in taught.tolist()), np.int64, len(taught)),
             item=np.fromiter((position[event.item] for event in events), np.int32, len(taught)),
             time=arrivals.time[taught],
             weight=weight[taught],

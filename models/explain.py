@@ -71,4 +71,6 @@ def reasons(rows, recent, scales, followed, together, t, position_of, scorers, g
             if terms[position, loudest, k] <= 0.0:
                 break
             grounds[position, g] = recent[k]
-            terms[position, loudest, k] = 0.0
+            for again in range(HISTORY):  # an item that he had twice is one ground
+                if recent[again] == recent[k]:
+                    terms[position, loudest, again] = 0.0

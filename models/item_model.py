@@ -24,6 +24,10 @@ from models.scorers.popularity import Popularity
 FORMAT = 1
 
 
+class UnfitModel(Exception):
+    """A whole and undamaged state that this worker must not go on from."""
+
+
 class ItemModel:
     """The fold of the learning log.
 
@@ -110,13 +114,13 @@ class ItemModel:
 
         Raises
         ------
-        ValueError
+        UnfitModel
             When the state is of another format, or was learned with another seed.
         """
         if state["format"] != FORMAT:
-            raise ValueError(f"a model of format {state['format']}, this version reads {FORMAT}")
+            raise UnfitModel(f"a model of format {state['format']}, this version reads {FORMAT}")
         if state["seed"] != self._seed:
-            raise ValueError(f"a model learned with seed {state['seed']}, settings say {self._seed}")
+            raise UnfitModel(f"a model learned with seed {state['seed']}, the settings say seed {self._seed}")
         self.position, self.events, self.gaps = state["position"], state["events"], state["gaps"]
         self._learned = {(topic, topic_id, partition): last for topic, topic_id, partition, last in state["learned"]}
         self.catalogue.restore(state["catalogue"])

@@ -11,9 +11,28 @@ Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators. OOPSLA 2014.
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 
 import numba
 import numpy as np
+import xxhash
+
+
+def _cache_dir() -> str:
+    """Return where compiled kernels are kept: a folder of their own for each state of this package's sources.
+
+    Numba looks only at the file of a kernel itself, not at those of the kernels that it calls, so after a change it
+    would go on with what it has compiled before.
+    """
+    digest = xxhash.xxh3_64()
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.read_bytes())
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return str(base / "headrace" / "kernels" / digest.hexdigest())
+
+
+numba.config.CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR") or _cache_dir()
 
 # nogil lets the threads that talk to Kafka and Redis run beside a kernel; the cache spares a restart the compiler.
 kernel = numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

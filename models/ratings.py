@@ -5,23 +5,29 @@ It runs beside the ranking, not in it: it says what rating a user would give to 
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from river import optim, reco
+from river import optim, reco, stats
 
 from models.kernel import grown
 
 FACTORS = 10
-_RATE = 0.025
-_L2 = 0.02
+_RATE = 0.035
+_L2 = 0.01
+# A rating further off than so many deviations teaches no more than one that far off.
+_REACH = 4.0
+_SETTLED = 30  # ratings, until the scale is known well enough to say what is far off
 
 
 class RatingModel:
     """An online rating model over hashes of users and rows of items.
+
+    Ratings are learned in units of their own running deviation around their running mean, so any scale will do.
 
     Parameters
     ----------
@@ -40,8 +46,10 @@ class RatingModel:
             l2_bias=_L2,
             l2_latent=_L2,
             latent_initializer=optim.initializers.Normal(mu=0.0, sigma=0.1, seed=seed),
+            clip_gradient=2 * _REACH,
             seed=seed,
         )
+        self._scale = stats.Var()
         self._raters: OrderedDict[int, None] = OrderedDict()
         # River's rows of items, copied after each step: predicting for a list is one small product then.
         self._biases = np.zeros(0, np.float64)
@@ -55,7 +63,7 @@ class RatingModel:
         """Learn one rating."""
         self._raters[rater] = None
         self._raters.move_to_end(rater)
-        self._model.learn_one(user=rater, item=row, y=rating)
+        self._model.learn_one(user=rater, item=row, y=self._standard(rating))
         self._copy(row)
         if len(self._raters) > self._max_users:
             gone, _ = self._raters.popitem(last=False)
@@ -72,16 +80,29 @@ class RatingModel:
         known = np.minimum(rows, len(self._biases) - 1)
         terms = self._biases[known] + self._latents[known] @ self._model.u_latents[rater]
         terms[rows >= len(self._biases)] = 0.0
-        mean: float = self._model.global_mean.get()
-        return np.asarray(mean + self._model.u_biases[rater] + terms)
+        standard = self._model.global_mean.get() + self._model.u_biases[rater] + terms
+        return np.asarray(self._scale.mean.get() + self._deviation * standard)
+
+    def _standard(self, rating: float) -> float:
+        mean, reach = self._scale.mean.get(), _REACH * self._deviation
+        if self._scale.mean.n >= _SETTLED:
+            # So that one rating far off does not stretch the scale for all others.
+            rating = min(max(rating, mean - reach), mean + reach)
+        self._scale.update(rating)
+        standard = (rating - self._scale.mean.get()) / self._deviation
+        return min(max(standard, -_REACH), _REACH)
+
+    @property
+    def _deviation(self) -> float:
+        return math.sqrt(self._scale.get()) or 1.0
 
     def state(self) -> bytes:
         """Return what a checkpoint must hold: a pickle, bound to River's version."""
-        return pickle.dumps((self._model, self._raters), protocol=5)
+        return pickle.dumps((self._model, self._scale, self._raters), protocol=5)
 
     def restore(self, state: bytes) -> None:
         """Take over :meth:`state`. The bytes come from our own checkpoints only."""
-        self._model, self._raters = pickle.loads(state)
+        self._model, self._scale, self._raters = pickle.loads(state)
         self._biases, self._latents = np.zeros(0), np.zeros((0, FACTORS))
         for row in self._model.i_latents:
             self._copy(row)

@@ -16,7 +16,7 @@ import numpy as np
 import xxhash
 
 from infra.errors import HeadraceError
-from models.item_model import ItemModel
+from models.item_model import ItemModel, UnfitModel
 
 _KEPT = 2
 _SUFFIX = ".model"
@@ -55,10 +55,18 @@ class Checkpoints:
         return path
 
     def restore(self, model: ItemModel) -> int | None:
-        """Bring a new model to the newest usable checkpoint; return its log position, None where there is none."""
+        """Bring a new model to the newest usable checkpoint; return its log position, None where there is none.
+
+        Raises
+        ------
+        CheckpointError
+            When the newest undamaged one is of another format or seed: going on without it would lose what it holds.
+        """
         for path in self._paths():
             try:
                 model.restore(_decode(self._files.cat_file(path)))
+            except UnfitModel as error:
+                raise CheckpointError(f"checkpoint {path} is {error}; use the version or the seed it needs") from error
             except (ValueError, KeyError, EOFError) as error:
                 self._warn(f"checkpoint {path} is set aside: {error}")
                 self._files.mv(path, path + ".damaged")

@@ -114,13 +114,15 @@ def _pass_on(dataset: Dataset, run: _Run, pace: _Pace, limit: int | None) -> boo
                 return False
             run.send(item, number)
             run.report()
-    for row in islice(dataset.events(), published.rows, None):
-        if pace.stop() or published.events == limit:
-            return False
+    rows = islice(dataset.events(), published.rows, None)
+    while published.events != limit and not pace.stop():
+        row = next(rows, None)
+        if row is None:
+            return True
         run.take(row)
         run.report()
         pace.wait()
-    return True
+    return False
 
 
 class _Run:

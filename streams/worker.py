@@ -7,6 +7,7 @@ records, the user states, and the offsets that these contain.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
@@ -84,6 +85,24 @@ def create_app(settings: Settings) -> faust.App:
     app.failure = None
     app.service(_Worker(app, settings))
     return app
+
+
+def run(settings: Settings, *, verbose: bool) -> BaseException | None:
+    """Run a worker until SIGTERM or SIGINT; return the error that ended it, if one did.
+
+    Parameters
+    ----------
+    settings : Settings
+        With the addresses of Kafka and Redis filled in.
+    verbose : bool
+        Log what happens, not only what goes wrong.
+    """
+    app = create_app(settings)
+    worker = faust.Worker(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False, quiet=not verbose)
+    with contextlib.suppress(SystemExit):
+        worker.execute_from_commandline()
+    failure: BaseException | None = app.failure
+    return failure
 
 
 class _Worker(mode.Service):

@@ -1,28 +1,25 @@
 """Messages per second through our consumer to an agent that decodes and groups by user, and does no more.
 
-Prints one JSON line. Arguments: broker, topic, number of messages.
+Arguments: broker, topic, number of messages. Prints one JSON line.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Mapping
-from typing import Any
 from uuid import uuid4
 
 import faust
-import orjson
 from faust.app.base import BootStrategy
 
+from benchmarks.parts.body import Body
 from infra.settings import Worker
-from parts.body import Body
 from streams.consumer import GroupConsumer, Partition
 from streams.records import Records
 
 
-class _OwnConsumer(BootStrategy):  # type: ignore[misc]
+class _OwnConsumer(BootStrategy):  # type: ignore[misc] # Faust is untyped
     """Agents run; Faust's own consumer, producer and web server do not, as in the worker."""
 
     enable_kafka_consumer = False
@@ -30,20 +27,21 @@ class _OwnConsumer(BootStrategy):  # type: ignore[misc]
     enable_web = False
 
 
-class _App(faust.App):  # type: ignore[misc]
+class _App(faust.App):  # type: ignore[misc] # Faust is untyped
     BootStrategy = _OwnConsumer
 
 
 class _Nobody:
-    """Owns partitions without keeping anything of them."""
+    """Owns partitions without keeping anything of them: they are read from the beginning, and nothing is committed."""
 
     def take(self, partitions: list[Partition], committed: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Read from the beginning."""
         return {}
 
     async def release(self) -> dict[Partition, int]:
-        """Have nothing committed."""
         return {}
+
+    async def lose(self) -> None:
+        pass
 
 
 async def _main(broker: str, topic: str, messages: int) -> None:
@@ -51,23 +49,16 @@ async def _main(broker: str, topic: str, messages: int) -> None:
     app = _App(name, broker=f"kafka://{broker}", topic_disable_leader=True, stream_wait_empty=False)
     channel = app.channel(maxsize=work.window + 1)
     body, finished = Body(messages), asyncio.Event()
-    began = 0.0
 
-    @app.agent(channel)  # type: ignore[untyped-decorator]
     async def agent(stream: faust.StreamT[Records]) -> None:
-        nonlocal began
         async for records in stream:
-            began = began or time.perf_counter()
-            body.users.clear()
             for message in records.messages:
                 body.take(message.value(), message.key(), message.timestamp()[1])
             records.done()
             if body.done:
                 finished.set()
 
-    def crash(error: BaseException) -> None:
-        raise SystemExit(f"the consumer has ended: {error!r}")
-
+    app.agent(channel)(agent)
     consumer = GroupConsumer(
         {topic: channel},
         _Nobody(),
@@ -75,21 +66,15 @@ async def _main(broker: str, topic: str, messages: int) -> None:
         batch=work.batch,
         window=work.window,
         linger_s=work.linger_ms / 1000,
-        crash=crash,
+        crash=lambda error: sys.exit(f"the consumer has ended: {error!r}"),
     )
     await app.start()
     app.flow_control.resume()
     await consumer.start()
     await finished.wait()
-    seconds = time.perf_counter() - began
-    print(_line(body.taken, seconds), flush=True)
+    body.report()
     await consumer.stop()
     await app.stop()
-
-
-def _line(messages: int, seconds: float) -> str:
-    figures: dict[str, Any] = {"messages": messages, "seconds": round(seconds, 3)}
-    return orjson.dumps(figures | {"messages_per_second": round(messages / seconds)}).decode()
 
 
 if __name__ == "__main__":

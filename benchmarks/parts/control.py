@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from parts.place import BENCHMARKS, FRESHNESS_TOPIC, Place, figures_of
+from benchmarks.parts.place import FRESHNESS_TOPIC, ROOT, Place, figures_of
 
-_GIVEN = BENCHMARKS.parents[1] / "shared" / "controls"
+_GIVEN = ROOT.parent / "shared" / "controls"
 
 
 class Control:
@@ -25,8 +25,8 @@ class Control:
 
     def __init__(self, name: str) -> None:
         given = _GIVEN / f"{name}.py"
-        self._program = (given,) if given.exists() else (BENCHMARKS / "controls.py", name)
-        self.source = f"../shared/controls/{name}.py" if given.exists() else f"benchmarks/controls.py {name}"
+        self._program = (str(given),) if given.exists() else ("-m", "benchmarks.controls", name)
+        self.source = f"../shared/controls/{name}.py" if given.exists() else f"benchmarks.controls {name}"
 
     def limit(self, place: Place, events: int) -> dict[str, Any]:
         """Return ``events_per_second`` of so many clicks, from the topic's beginning."""

@@ -22,7 +22,7 @@ from infra.settings import Kafka, Settings
 from streams.admin import ensure_topics
 from streams.producer import EventProducer, key_of
 
-BENCHMARKS = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FRESHNESS_TOPIC = "freshness"
 """Of the control of freshness alone."""
 PLAIN_TOPIC = "plain"
@@ -86,9 +86,7 @@ def figures_of(*arguments: object) -> dict[str, Any]:
     command = [sys.executable, *map(str, arguments)]
     name = " ".join(command[1:3])
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment(), cwd=BENCHMARKS, timeout=_TIMEOUT_S
-        )
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=ROOT, timeout=_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise HeadraceError(f"{name} did not end within {_TIMEOUT_S:.0f} s") from error
     if done.returncode:

@@ -26,6 +26,7 @@ WINDOW = 10
 UNITS = 2520
 SLOTS = 256
 _TRIES = 8
+_FULL = 2**31 - 1  # counts stay there
 
 
 class Cooccurrence:
@@ -109,7 +110,7 @@ def _add(row, neighbour, units, seed, neighbours, counts, others, used):
     n = used[row]
     for slot in range(n):
         if neighbours[row, slot] == neighbour:
-            counts[row, slot] += units
+            counts[row, slot] = min(counts[row, slot], _FULL - units) + units
             return
     if n < SLOTS:
         slot = n
@@ -121,7 +122,7 @@ def _add(row, neighbour, units, seed, neighbours, counts, others, used):
             if counts[row, other] + others[row, other] < counts[row, slot] + others[row, slot]:
                 slot = other
     neighbours[row, slot] = neighbour
-    counts[row, slot] += units
+    counts[row, slot] = min(counts[row, slot], _FULL - units) + units
 
 
 @kernel

@@ -1,7 +1,7 @@
 """Golden files: one small value in every wire format, and the bytes that it had when the format was set.
 
-``python -m tests.golden`` says which formats no longer give these bytes. When that is meant, raise the format's version,
-keep the old file, and run ``python -m tests.golden --write``.
+``python -m tests.golden`` says which formats no longer give these bytes. When that is meant, raise the format's
+version, keep the old file, and run ``python -m tests.golden --write``.
 """
 
 from __future__ import annotations

@@ -169,11 +169,31 @@ def test_a_signal_ends_the_command_with_a_summary_and_it_goes_on_there(
             assert process.poll() is None
         process.send_signal(number)
         summary = json.loads(process.communicate(timeout=DEADLINE_S)[0])
-    assert process.returncode == 128 + signal.SIGINT
+    assert process.returncode == 128 + number
     assert summary["stopped"] and 0 < summary["events"] == summary["rows"] < TOTAL
     rest = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     assert rest["events"] == TOTAL - summary["events"]
     assert items_of_users(topics) == {f"user {user}": list(range(EACH)) for user in range(USERS)}
+
+
+@pytest.mark.parametrize("ending", [["--limit", "1"], signal.SIGINT])
+def test_a_pipe_that_stays_silent_is_not_waited_for(
+    topics: Settings, config: Path, ending: list[str] | signal.Signals
+) -> None:
+    options = ending if isinstance(ending, list) else []
+    command = [sys.executable, "-m", "commands", "publish", "-", "--config", str(config), "--json", *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        process.stdin.write(b'{"user":"ann","item":"1"}\n')
+        process.stdin.flush()
+        deadline = time.monotonic() + DEADLINE_S
+        while not messages(topics, "clicks") and time.monotonic() < deadline:
+            pass
+        if isinstance(ending, signal.Signals):
+            process.send_signal(ending)
+        assert process.wait(DEADLINE_S) == (0 if options else 128 + signal.SIGINT)
+        assert json.loads(process.stdout.read())["events"] == 1
+    assert not list(topics.data_dir.glob("published/*"))
 
 
 def test_rows_that_no_worker_could_use_are_counted_by_reason_and_not_sent(topics: Settings, tmp_path: Path) -> None:

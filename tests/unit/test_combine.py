@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from workload import events, learned
+from workload import events, introduce, learned
 
 from contracts.learning import HISTORY
 from models.combine import PRESET, SCORERS, Tables
@@ -35,7 +35,7 @@ def blend(recent: list[int], candidate: np.ndarray, t: Tables) -> tuple[np.ndarr
 def t() -> Tables:
     """Tables of a small model; its last three items were introduced and are not known."""
     engine = learned(events(1500))
-    engine.items._admit(["new 1", "new 2", "new 3"])
+    introduce(engine.items, ["new 1", "new 2", "new 3"])
     return engine.items.tables()
 
 
@@ -79,7 +79,7 @@ def test_without_candidates_all_scores_are_finite(t: Tables) -> None:
 @pytest.mark.parametrize("n", [1, 2, 7, 200])
 def test_a_scorer_that_says_the_same_of_all_candidates_says_nothing(bias: float, n: int) -> None:
     model = ItemModel()
-    model._admit([str(index) for index in range(201)])
+    introduce(model, [str(index) for index in range(201)])
     model.catalogue.count(np.arange(200, dtype=np.int32))
     model.embeddings.biases[:200] = bias
     candidate = np.arange(201) < n
@@ -90,7 +90,7 @@ def test_a_scorer_that_says_the_same_of_all_candidates_says_nothing(bias: float,
 
 def test_candidates_that_all_follow_alike_are_not_told_apart_by_it() -> None:
     model = ItemModel()
-    rows = model._admit(["a", "b", "c", "d"])
+    rows = introduce(model, ["a", "b", "c", "d"])
     model.catalogue.count(rows)
     history, starts = np.zeros(3, np.int32), np.arange(4)
     model.pairs.learn(rows[1:], np.ones(3, np.float32), history, starts, 0)

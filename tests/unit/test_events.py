@@ -245,7 +245,7 @@ json_values = st.recursive(
 @given(st.sampled_from(list(KINDS.items())), st.data())
 def test_any_json_in_the_fields_is_an_event_or_refused(kind: tuple[str, type[Any]], data: st.DataObject) -> None:
     fields = [field.replace("list_id", "list") for field in kind[1].__struct_fields__]
-    value = data.draw(st.fixed_dictionaries({}, optional={field: json_values for field in fields}))
+    value = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(fields, json_values)))
     # Python's own encoder writes what other clients may send: NaN, infinities.
     _decodes_or_refuses(kind[1], json.dumps(value).encode(), data.draw(names).encode())
 

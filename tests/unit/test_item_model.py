@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,7 +28,7 @@ def fold(records: list[Lessons], model: ItemModel | None = None, position: int =
 
 def log(points: list[int], whole: Lessons = WHOLE) -> list[Lessons]:
     """Return the records of a stream that was cut at these offsets."""
-    return [stretch(whole, start, stop) for start, stop in zip(points[:-1], points[1:], strict=True)]
+    return [stretch(whole, start, stop) for start, stop in pairwise(points)]
 
 
 def state(model: ItemModel) -> dict[str, object]:
@@ -51,10 +53,7 @@ def test_the_same_records_give_the_same_bytes(points: list[int]) -> None:
 @settings(max_examples=25)
 def test_what_was_sent_again_after_a_crash_changes_nothing(points: list[int], data: st.DataObject) -> None:
     once = log(points)
-    again = [
-        stretch(WHOLE, data.draw(st.integers(0, start)), stop)
-        for start, stop in zip(points[:-1], points[1:], strict=True)
-    ]
+    again = [stretch(WHOLE, data.draw(st.integers(0, start)), stop) for start, stop in pairwise(points)]
     one, other = fold(once), fold(again)
     assert differences(state(one), state(other)) == []
     assert one.gaps == 0

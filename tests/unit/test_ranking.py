@@ -7,7 +7,7 @@ import pytest
 import reference
 from hypothesis import given
 from hypothesis import strategies as st
-from workload import events, learned
+from workload import events, introduce, learned
 
 from contracts.learning import HISTORY
 from models.combine import EXCLUDED, Tables
@@ -21,7 +21,7 @@ CLOSE = 1e-4
 def engine() -> Engine:
     """A small model; its last three items were introduced and are not known."""
     engine = learned(events(1500))
-    engine.items._admit(["new 1", "new 2", "new 3"])
+    introduce(engine.items, ["new 1", "new 2", "new 3"])
     return engine
 
 
@@ -117,7 +117,7 @@ def test_scores_are_finite_without_history_items_or_users(engine: Engine, t: Tab
 
 def test_items_that_are_alike_stand_in_the_order_of_their_rows() -> None:
     engine = Engine(resident_users=10)
-    rows = engine.items._admit([str(index) for index in range(300)])
+    rows = introduce(engine.items, [str(index) for index in range(300)])
     engine.items.catalogue.count(rows)
     embeddings = engine.items.embeddings
     embeddings.outputs[:300] = embeddings.outputs[np.arange(300) % 4]
@@ -167,7 +167,7 @@ def test_ranks_are_the_positions_among_the_candidates(engine: Engine, t: Tables)
 
 def test_ties_are_at_their_mean_rank() -> None:
     engine = Engine(resident_users=10)
-    rows = engine.items._admit([str(index) for index in range(9)])
+    rows = introduce(engine.items, [str(index) for index in range(9)])
     engine.items.catalogue.count(rows[:8])
     engine.items.embeddings.outputs[:9] = engine.items.embeddings.outputs[0]
     engine.items.embeddings.biases[:9] = [3, 2, 2, 2, 1, 1, 0, 0, 9]

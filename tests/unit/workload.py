@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating
-from contracts.learning import Lessons, Source
+from contracts.learning import Lessons, Source, introduction
 from models.engine import Batch, Engine, Observation
+from models.item_model import ItemModel
 
 START = 1_700_000_000_000  # ms since the epoch
 WISHES = tuple(name for name in TYPES if name not in NEGATIVE_TYPES)
@@ -65,6 +67,12 @@ def run(engine: Engine, stream: Events, size: int) -> Iterator[Observation]:
         observation = observe(engine, stream[start : start + size], start)
         yield observation
         engine.learn(observation.lessons, position)
+
+
+def introduce(model: ItemModel, names: Sequence[str]) -> NDArray[np.int32]:
+    """Let a model know that items exist; return their rows."""
+    model.learn(introduction(list(names)), model.position)
+    return model.catalogue.admit(names)
 
 
 def learned(stream: Events, size: int = 100, engine: Engine | None = None) -> Engine:

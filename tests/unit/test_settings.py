@@ -1,0 +1,53 @@
+"""Settings are typed, unknown keys are refused, and the example documents every key with its default."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from infra.errors import SettingsError
+from infra.settings import Settings, load_settings
+
+EXAMPLE = Path("infra/settings.example.toml")
+
+
+def test_the_example_holds_every_key_with_its_default() -> None:
+    documented = tomllib.loads(EXAMPLE.read_text("utf-8"))
+    assert documented == msgspec.to_builtins(Settings())
+    assert load_settings(EXAMPLE) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[worker]\nbatches = 1", "batches"),
+        ("[worker]\nbatch = 0", "worker.batch"),
+        ("[model]\nweights = {sneeze = 1}", "model.weights"),
+        ("[model.weights]\nclick = -1", "model.weights"),
+        ('namespace = "a b"', "namespace"),
+        ("namespace = ", "TOML"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=named):
+        load_settings(file)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(SettingsError, match="nowhere.toml"):
+        load_settings("nowhere.toml")
+
+
+def test_the_environment_names_a_file_and_arguments_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('namespace = "b"\n[redis]\nprefix = "shop"')
+    monkeypatch.setenv("HEADRACE_CONFIG", str(file))
+    assert load_settings().namespace == "b"
+    given: dict[str, Any] = {"namespace": "c", "home": None}
+    assert (load_settings(**given).namespace, load_settings(**given).redis.prefix) == ("c", "shop")
