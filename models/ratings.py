@@ -94,7 +94,7 @@ class RatingModel:
 
     @property
     def _deviation(self) -> float:
-        return math.sqrt(self._scale.get()) or 1.0
+        return math.sqrt(float(self._scale.get())) or 1.0
 
     def state(self) -> bytes:
         """Return what a checkpoint must hold: a pickle, bound to River's version."""

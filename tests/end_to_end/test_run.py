@@ -35,10 +35,9 @@ def events(tmp_path: Path) -> Path:
     return path
 
 
-def command(home: Path, events: Path, *options: str) -> list[str]:
+def command(home: Path, *options: str) -> list[str]:
     numbers = home.with_suffix(".json")
-    command = [sys.executable, "-P", "-m", "commands", "run", "--home", str(home), "--data", str(events)]
-    return [*command, "--json", str(numbers), *options]
+    return [sys.executable, "-P", "-m", "commands", "run", "--home", str(home), "--json", str(numbers), *options]
 
 
 def numbers_of(home: Path) -> dict[str, Any]:
@@ -63,11 +62,30 @@ def alive(pids: Sequence[int]) -> list[int]:
     return found
 
 
-def test_an_interrupted_run_ends_in_order_and_the_next_ones_go_on(tmp_path: Path, events: Path) -> None:
-    home = tmp_path / "home"
-    run = subprocess.Popen(command(home, events, "--rate", "150"), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+def await_events(run: subprocess.Popen[str]) -> None:
+    """Return when the run says that it applies events."""
     assert run.stdout is not None
     next(line for line in run.stdout if "published" in line and "applied" in line)
+
+
+@pytest.fixture
+def elsewhere(settings: Settings, tmp_path: Path) -> tuple[str, str]:
+    """Options that name a broker and a store that run already."""
+    path = tmp_path / "settings.toml"
+    path.write_text(
+        f'namespace = "{settings.namespace}"\n'
+        f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nprefix = "{settings.kafka.prefix}"\n'
+        f'[redis]\nurl = "{settings.redis.url}"\nprefix = "{settings.redis.prefix}"\n',
+        "utf-8",
+    )
+    return "--config", str(path)
+
+
+def test_an_interrupted_run_ends_in_order_and_the_next_ones_go_on(tmp_path: Path, events: Path) -> None:
+    home = tmp_path / "home"
+    given = ("--data", str(events))
+    run = subprocess.Popen(command(home, *given, "--rate", "150"), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    await_events(run)
     started = children(run.pid)
     run.send_signal(signal.SIGINT)
     said, _ = run.communicate(timeout=60)
@@ -82,7 +100,7 @@ def test_an_interrupted_run_ends_in_order_and_the_next_ones_go_on(tmp_path: Path
     assert 0 < first["published"] < EVENTS
 
     with LocalServices(Settings(data=str(home))):  # the next runs use what runs already
-        done = subprocess.run(command(home, events), cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run(command(home, *given), cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         second = numbers_of(home)
         assert second["complete"]
@@ -96,10 +114,43 @@ def test_an_interrupted_run_ends_in_order_and_the_next_ones_go_on(tmp_path: Path
         assert second["freshness_ms_p50"] <= second["freshness_ms_p99"]
         assert second["versions"].keys() == {"headrace", "kafka", "redis", "python"}
 
-        done = subprocess.run(command(home, events), cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run(command(home, *given), cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert "was published before" in done.stdout
         third = numbers_of(home)
         assert (third["published"], third["events_applied"]) == (0, 0)
         assert third["users_with_list"] == USERS
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events.jsonl", "home", "home.json"]
+
+
+def test_simulated_visitors_are_served_by_a_broker_and_a_store_that_run_elsewhere(
+    tmp_path: Path, elsewhere: tuple[str, str]
+) -> None:
+    home = tmp_path / "home"
+    done = subprocess.run(
+        command(home, *elsewhere, "--duration", "3", "--rate", "200"), cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    numbers = numbers_of(home)
+    assert numbers["items_published"] == 2000
+    assert 0 < numbers["published"] == numbers["events_applied"]
+    assert len(numbers["click_through_by_tenth"]) == 10
+    assert max(numbers["click_through_by_tenth"]) > 0
+    assert numbers["versions"]["kafka"] is None, "another's broker does not say its version"
+
+
+def test_a_worker_that_dies_ends_the_run_with_its_last_words(tmp_path: Path, elsewhere: tuple[str, str]) -> None:
+    run = subprocess.Popen(
+        command(tmp_path / "home", *elsewhere, "--duration", "0"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    await_events(run)
+    (worker,) = children(run.pid)
+    os.kill(worker, signal.SIGKILL)
+    _, complaint = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "the worker has ended with status -9; its last words: " in complaint
+    assert "Traceback" not in complaint
