@@ -25,7 +25,8 @@ import orjson
 
 from benchmarks.parts.machine import load, machine, versions
 from benchmarks.parts.measures import Measures, Sizes
-from benchmarks.parts.place import ROOT, temporary_place
+from benchmarks.parts.options import movielens_option
+from benchmarks.parts.place import temporary_place
 from benchmarks.parts.report import Runs, print_tables, summarise
 from benchmarks.parts.stream import Stream
 from evaluation.datasets import DatasetError
@@ -43,12 +44,7 @@ PARTS = ("worker", "consume", "freshness")
 @click.option("--warm-up", type=int, default=200_000, show_default=True, help="Events learned before.")
 @click.option("--rate", type=int, default=1000, show_default=True, help="Events per second, for freshness.")
 @click.option("--seconds", type=int, default=20, show_default=True, help="How long that rate is kept.")
-@click.option(
-    "--movielens",
-    type=click.Path(path_type=Path),
-    default=ROOT.parent / "shared" / "data" / "ml-1m",
-    help="Folder of MovieLens 1M.",
-)
+@movielens_option
 def main(
     out: Path | None,
     events: int,

@@ -90,7 +90,7 @@ class RatingModel:
             rating = min(max(rating, mean - reach), mean + reach)
         self._scale.update(rating)
         standard = (rating - self._scale.mean.get()) / self._deviation
-        return min(max(standard, -_REACH), _REACH)
+        return float(min(max(standard, -_REACH), _REACH))
 
     @property
     def _deviation(self) -> float:

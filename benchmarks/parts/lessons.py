@@ -1,4 +1,4 @@
-"""What batches of events teach: records for the learning log, made by the real engine."""
+"""What events teach: records for the learning log, made by the real engine."""
 
 from __future__ import annotations
 
@@ -10,19 +10,30 @@ import numpy as np
 
 from contracts.events import Click
 from contracts.learning import Lessons, Source
+from infra.settings import Worker
 from models.engine import Batch, Engine
 
+BATCH = Worker().batch
+"""Events per record of a worker at full speed."""
 
-def lessons(events: Iterable[Click], size: int) -> Iterator[Lessons]:
-    """Yield what the events teach, ``size`` of them per record, in their order."""
-    engine, first, rest = Engine(), 0, iter(events)
-    while batch := list(islice(rest, size)):
-        for user in engine.users.missing(str(event.user) for event in batch):
-            engine.users.admit(user, None)
-        offsets = range(first, first + len(batch))
-        source = Source("clicks", "benchmark", 0, first, offsets[-1])
-        yield engine.observe(Batch(batch, [0] * len(batch), offsets, [True] * len(batch), [source])).lessons
-        first += len(batch)
+
+class Teacher:
+    """Turns events into records, one after the other, as a worker's batches do."""
+
+    def __init__(self) -> None:
+        self._engine = Engine()
+        self._offset = 0
+
+    def teach(self, events: Iterable[Click], size: int) -> Iterator[Lessons]:
+        """Yield what the events teach, ``size`` of them per record."""
+        users, rest = self._engine.users, iter(events)
+        while batch := list(islice(rest, size)):
+            for user in users.missing(str(event.user) for event in batch):
+                users.admit(user, None)
+            offsets = range(self._offset, self._offset + len(batch))
+            source = Source("clicks", "benchmark", 0, offsets[0], offsets[-1])
+            yield self._engine.observe(Batch(batch, [0] * len(batch), offsets, [True] * len(batch), [source])).lessons
+            self._offset += len(batch)
 
 
 def without_history(lesson: Lessons) -> Lessons:

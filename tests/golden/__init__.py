@@ -27,7 +27,7 @@ EVENTS: dict[str, Event] = {
         "Zoë", "1193", TIME, "cart", 2.5, "e1", "4.17", "s9", {"page": "home", "position": 3, "tags": ["a", None]}
     ),
     "click-least": Click("u1", "i1"),
-    "rating": Rating("u1", "1193", 4.5, TIME, 77),
+    "rating": Rating("u1", "1193", 4.5, TIME, "77"),
     "impression": Impression("u1", ["i1", "日本"], "4.17", TIME, [0.75, 0.25], "b"),
     "item": Item("1193", "Crème brûlée", ["dessert", "a/b"], "Sweet.", ["new"], [0.5, -1.0], False, TIME + 1, TIME),
     "item-deleted": Item("i1", deleted=True),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workload import WISHES, differences, events, lessons, moved, stretch
 
 from contracts.learning import Lessons, decode_lessons, encode_lessons, introduction
-from models.item_model import ItemModel
+from models.item_model import ItemModel, UnfitModel
 
 N = 300
 WHOLE = lessons(events(N))
@@ -176,5 +176,5 @@ def test_touched_items_are_handed_out_once() -> None:
 
 @pytest.mark.parametrize(("field", "value", "message"), [("format", 2, "format 2"), ("seed", 9, "seed 9")])
 def test_a_state_of_another_model_is_refused(field: str, value: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UnfitModel, match=message):
         ItemModel(seed=1).restore({**ItemModel(seed=1).state(), field: value})

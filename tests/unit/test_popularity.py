@@ -7,6 +7,8 @@ import pytest
 
 from models.scorers.popularity import _RESCALE_AT, HALF_LIVES, POPULAR, TRENDING, Popularity
 
+RESCALED = int(_RESCALE_AT * min(HALF_LIVES))  # events until the first rescaling
+
 
 def reference(rows: np.ndarray, weights: np.ndarray, n: int) -> np.ndarray:
     """Return Σ weight · 2^(−events since / half-life) per row and half-life."""
@@ -20,7 +22,7 @@ def counts(popularity: Popularity) -> np.ndarray:
     return popularity.counts * 0.5 ** popularity.state(0)["age"]
 
 
-@pytest.mark.parametrize("n", [1, 50, 3000, int(3.5 * _RESCALE_AT * min(HALF_LIVES))])
+@pytest.mark.parametrize("n", [1, 50, 3000, RESCALED - 1, RESCALED + 40, int(3.5 * RESCALED)])
 def test_counts_decay_by_their_half_lives(n: int) -> None:
     draw = np.random.default_rng(n)
     rows = (8 * draw.random(n) ** 2).astype(np.int32)
@@ -33,7 +35,7 @@ def test_counts_decay_by_their_half_lives(n: int) -> None:
 
 def test_a_long_stream_stays_finite() -> None:
     popularity = Popularity(2)
-    n = int(20 * _RESCALE_AT * min(HALF_LIVES))
+    n = 20 * RESCALED
     popularity.learn(np.ones(n, np.int32), np.ones(n, np.float32))
     assert np.isfinite(popularity.counts).all()
     for half_life in (POPULAR, TRENDING):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from river import optim, reco
 
-from models.ratings import FACTORS, RatingModel
+from models.ratings import _L2, _RATE, _REACH, _SETTLED, FACTORS, RatingModel
 
 Rating = tuple[int, int, float]
 
@@ -26,35 +26,65 @@ def learned(stream: list[Rating], max_users: int = 100) -> RatingModel:
     return model
 
 
-def river(stream: list[Rating]) -> reco.BiasedMF:
-    """Return River's model of the same stream."""
-    model = reco.BiasedMF(
-        n_factors=FACTORS,
-        bias_optimizer=optim.SGD(0.025),
-        latent_optimizer=optim.SGD(0.025),
-        l2_bias=0.02,
-        l2_latent=0.02,
-        latent_initializer=optim.initializers.Normal(mu=0.0, sigma=0.1, seed=3),
-        seed=3,
-    )
-    for user, item, rating in stream:
-        model.learn_one(user=user, item=item, y=rating)
-    return model
+class River:
+    """River's model of the same stream, in units of the ratings' running deviation around their running mean."""
+
+    def __init__(self, stream: list[Rating]) -> None:
+        self.model = reco.BiasedMF(
+            n_factors=FACTORS,
+            bias_optimizer=optim.SGD(_RATE),
+            latent_optimizer=optim.SGD(_RATE),
+            l2_bias=_L2,
+            l2_latent=_L2,
+            latent_initializer=optim.initializers.Normal(mu=0.0, sigma=0.1, seed=3),
+            clip_gradient=2 * _REACH,
+            seed=3,
+        )
+        self.past: list[float] = []
+        for user, item, rating in stream:
+            mean, deviation = self.scale()
+            far = _REACH * deviation if len(self.past) >= _SETTLED else np.inf
+            self.past.append(min(max(rating, mean - far), mean + far))
+            mean, deviation = self.scale()
+            standard = (self.past[-1] - mean) / deviation
+            self.model.learn_one(user=user, item=item, y=min(max(standard, -_REACH), _REACH))
+
+    def scale(self) -> tuple[float, float]:
+        """Return mean and deviation of the ratings so far."""
+        if len(self.past) < 2:
+            return sum(self.past), 1.0
+        return float(np.mean(self.past)), float(np.std(self.past, ddof=1)) or 1.0
+
+    def predict(self, rater: int, row: int) -> float:
+        mean, deviation = self.scale()
+        return mean + deviation * float(self.model.predict_one(user=rater, item=row))
 
 
-def test_predictions_are_rivers() -> None:
-    stream = [(rater, 100 * row, rating) for rater, row, rating in ratings(600)]  # rows beyond the first capacity
-    model, plain = learned(stream), river(stream)
+@pytest.mark.parametrize("scale", [1.0, 5.0, 100.0])
+def test_predictions_are_rivers(scale: float) -> None:
+    # Rows beyond the first capacity, and some ratings far off the scale.
+    stream = [(rater, 100 * row, rating) for rater, row, rating in ratings(600, scale=scale)]
+    stream[90], stream[300] = (1, 0, 1e6), (2, 100, -1e5)
+    model, plain = learned(stream), River(stream)
     rows = np.array(sorted({row for _, row, _ in stream}), np.int32)
     for rater in {rater for rater, _, _ in stream}:
-        expected = [plain.predict_one(user=rater, item=int(row)) for row in rows]
-        np.testing.assert_allclose(model.predict(rater, rows), expected, rtol=0, atol=1e-9)
+        expected = [plain.predict(rater, int(row)) for row in rows]
+        np.testing.assert_allclose(model.predict(rater, rows), expected, rtol=0, atol=1e-9 * scale)
 
 
 def test_an_item_that_nobody_rated_gets_the_mean_and_the_users_bias() -> None:
     stream = ratings(300)
-    plain, predicted = river(stream), learned(stream).predict(1003, np.array([500, 5000], np.int32))
-    assert predicted == pytest.approx(plain.global_mean.get() + plain.u_biases[1003], abs=1e-9)
+    plain, predicted = River(stream), learned(stream).predict(1003, np.array([500, 5000], np.int32))
+    mean, deviation = plain.scale()
+    expected = mean + deviation * (plain.model.global_mean.get() + plain.model.u_biases[1003])
+    assert predicted == pytest.approx(expected, abs=1e-9)
+
+
+def test_equal_ratings_are_predicted_as_they_are() -> None:
+    predicted = learned([(rater, row, 4.0) for rater in range(5) for row in range(5)]).predict(
+        3, np.arange(9, dtype=np.int32)
+    )
+    assert predicted == pytest.approx(4.0, abs=0.2)
 
 
 def test_learning_predicts_better_than_the_mean() -> None:
