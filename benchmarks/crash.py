@@ -189,11 +189,13 @@ def disturb(worker: Worker, kills: int, rng: random.Random) -> None:
         worker.start()
 
 
-def run(settings: Settings, data: str, kills: int, rate: int, limit: int | None, seed: int, directory: Path) -> Comparison:
+def run(
+    settings: Settings, data: str, kills: int, rate: int, limit: int | None, seed: int, directory: Path
+) -> Comparison:
     """Publish while one of two workers is killed; compare both at the end."""
     config = directory / "crash.toml"
     config.write_text(
-        f'data = "{settings.data}"\n'
+        f'home = "{settings.home}"\n'
         f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nprefix = "{settings.kafka.prefix}"\n'
         f"partitions = {settings.kafka.partitions}\n"
         f'[redis]\nurl = "{settings.redis.url}"\nprefix = "{settings.redis.prefix}"\n'
@@ -231,7 +233,7 @@ def run(settings: Settings, data: str, kills: int, rate: int, limit: int | None,
 @click.option("--seed", default=0, show_default=True)
 @click.option("--json", "out", type=click.Path(dir_okay=False), help="Where the result goes.")
 def main(data: str, kills: int, rate: int, limit: int | None, seed: int, out: str | None) -> None:
-    with tempfile.TemporaryDirectory() as directory, LocalServices(Settings(data=f"{directory}/data")) as settings:
+    with tempfile.TemporaryDirectory() as directory, LocalServices(Settings(home=f"{directory}/data")) as settings:
         found = run(settings, data, kills, rate, limit, seed, Path(directory))
     result = {**vars(found), "passed": found.passed}
     print(json.dumps(result, indent=2))

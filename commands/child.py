@@ -17,7 +17,7 @@ from infra import launch
 from infra.errors import HeadraceError
 from infra.settings import Settings
 
-_STOP_S = 60.0  # what is in flight, a barrier and a checkpoint; a full queue on a slow disk needs most of it
+_STOP_S = 60.0  # for what is in flight, a barrier and a checkpoint, on a busy machine too
 # As the worker has it for matrix products; it must stand before NumPy is imported.
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 
@@ -31,10 +31,17 @@ class WorkerChild:
         Those that the options amount to.
     options : list of str
         Of ``headrace worker``.
+
+    Attributes
+    ----------
+    name : str
+        What the worker calls itself in Redis.
     """
 
     def __init__(self, settings: Settings, options: list[str]) -> None:
-        self._instance = settings.worker.instance
+        # Static, so that the next run need not wait for one that was killed to be given up.
+        self.name = settings.worker.instance or f"{socket.gethostname()}-run"
+        options = [*options, "--instance", self.name]
         self._command = [sys.executable, "-P", "-m", "commands.child", "worker", *options]
 
     def __enter__(self) -> Self:
@@ -60,11 +67,6 @@ class WorkerChild:
             self._child.kill()
             self._child.wait()
             self._log.close()
-
-    @property
-    def name(self) -> str:
-        """What the worker calls itself in Redis."""
-        return self._instance or f"{socket.gethostname()}-{self._child.pid}"
 
     def has_said(self, report: dict[str, Any]) -> bool:
         """Whether a report under its name is its own, not that of a worker which had that name before."""

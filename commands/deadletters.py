@@ -27,7 +27,7 @@ _BEGINNING = 60  # bytes of a message in a table
 @click.option("--limit", type=click.IntRange(min=1), help=f"Only the newest N; a table shows {_SHOWN} by default.")
 @click.option("--reason", help='Only letters of this reason, e.g. "key is not the user".')
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
-@click.option("--data", metavar="DIR", help="Data directory of the local services; .headrace by default.")
+@click.option("--home", metavar="DIR", help="Data directory of the local services; .headrace by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines, which `resend --edit` reads.")
 @click.pass_context
 def command(
@@ -35,7 +35,7 @@ def command(
     limit: int | None,
     reason: str | None,
     config: str | None,
-    data: str | None,
+    home: str | None,
     as_json: bool,
 ) -> None:
     """Show the messages that could not be used, and why; `resend` sends them again.
@@ -46,18 +46,18 @@ def command(
       headrace deadletters --reason "bad rating" --json > letters.jsonl
       headrace deadletters resend --edit letters.jsonl
     """
-    ctx.default_map = {"resend": {"reason": reason, "config": config, "data": data, "as_json": as_json}}
+    ctx.default_map = {"resend": {"reason": reason, "config": config, "home": home, "as_json": as_json}}
     if ctx.invoked_subcommand is None:
-        (_print_json if as_json else _print_table)(_settings(config, data), limit, reason)
+        (_print_json if as_json else _print_table)(_settings(config, home), limit, reason)
 
 
 @command.command()
 @click.option("--reason", help="Only letters of this reason.")
 @click.option("--edit", type=click.Path(path_type=Path), help="Letters as `--json` prints them, with corrected values.")
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
-@click.option("--data", metavar="DIR", help="Data directory of the local services; .headrace by default.")
+@click.option("--home", metavar="DIR", help="Data directory of the local services; .headrace by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-def resend(reason: str | None, edit: Path | None, config: str | None, data: str | None, as_json: bool) -> None:
+def resend(reason: str | None, edit: Path | None, config: str | None, home: str | None, as_json: bool) -> None:
     """Send dead letters to their topics again, each at most once.
 
     A message whose key is missing or wrong goes under the key that its event names: its user, or its item. Any other
@@ -73,15 +73,15 @@ def resend(reason: str | None, edit: Path | None, config: str | None, data: str 
     from streams.resend import resend as send_again
 
     corrected = corrections(edit) if edit else None
-    settings = _settings(config, data)
+    settings = _settings(config, home)
     outcome = send_again(settings, EventProducer(settings), reason=reason, corrected=corrected)
     (_print_outcome_json if as_json else _print_outcome)(outcome)
 
 
-def _settings(config: str | None, data: str | None) -> Settings:
+def _settings(config: str | None, home: str | None) -> Settings:
     from infra.local import find_broker
 
-    return find_broker(load_settings(config, data=data))
+    return find_broker(load_settings(config, home=home))
 
 
 def _print_json(settings: Settings, limit: int | None, reason: str | None) -> None:

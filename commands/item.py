@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @click.argument("item", metavar="ID", callback=identifier)
 @click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="Neighbours, at most.")
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
-@click.option("--data", metavar="DIR", help="Data directory of the local store; .headrace by default.")
+@click.option("--home", metavar="DIR", help="Data directory of the local store; .headrace by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(item: str, count: int, config: str | None, data: str | None, as_json: bool) -> None:
+def command(item: str, count: int, config: str | None, home: str | None, as_json: bool) -> None:
     """Show what is known of an item, and the items that go with it.
 
     \b
@@ -30,7 +30,7 @@ def command(item: str, count: int, config: str | None, data: str | None, as_json
     async def question(reader: Reader) -> dict[str, Any]:
         return await _description(reader, item, count)
 
-    description = ask(load_settings(config, data=data), question)
+    description = ask(load_settings(config, home=home), question)
     (_print_json if as_json else _print_text)(description)
 
 

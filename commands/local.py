@@ -14,18 +14,18 @@ from infra.settings import Settings, load_settings
 
 @click.command()
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
-@click.option("--data", metavar="DIR", help="Where broker and store keep their data; .headrace by default.")
+@click.option("--home", metavar="DIR", help="Where broker and store keep their data; .headrace by default.")
 @click.option("--fresh", is_flag=True, help="Clear what earlier runs have left there first.")
-def command(config: str | None, data: str | None, fresh: bool) -> None:
+def command(config: str | None, home: str | None, fresh: bool) -> None:
     """Start just the embedded broker and store, and keep them up.
 
     Data and ports are kept, so a later start continues where this one ends.
 
     \b
     Example:
-      headrace local --data /tmp/headrace
+      headrace local --home /tmp/headrace
     """
-    settings = load_settings(config, data=data)
+    settings = load_settings(config, home=home)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         _serve(settings, fresh)

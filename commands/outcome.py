@@ -124,7 +124,7 @@ def suggest(console: Console, settings: Settings, options: list[str], user: str)
     """
     from shlex import join
 
-    from commands.reading import ask
+    from commands.reading import ask, printable
     from contracts.redis import Keys
 
     listed = ask(settings, lambda reader: reader.user_list(user))
@@ -139,7 +139,7 @@ def suggest(console: Console, settings: Settings, options: list[str], user: str)
         join([headrace, "local", *options]) + "    # keeps broker and store up, for your own programs and for",
         join(["redis-cli", "-u", settings.redis.url, "get", key]),
     ):
-        console.print(f"  {line}", markup=False)
+        console.print(f"  {printable(line)}")
 
 
 def _program() -> str:

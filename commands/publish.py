@@ -28,7 +28,7 @@ _SAME_WISH_S = 1.0  # a terminal and a wrapping program may both pass on one Ctr
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many events; the next call goes on there.")
 @click.option("--again", is_flag=True, help="Publish from the beginning what was published before.")
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
-@click.option("--data", metavar="DIR", help="Data directory of the local services; .headrace by default.")
+@click.option("--home", metavar="DIR", help="Data directory of the local services; .headrace by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(
     source: str,
@@ -36,7 +36,7 @@ def command(
     limit: int | None,
     again: bool,
     config: str | None,
-    data: str | None,
+    home: str | None,
     as_json: bool,
 ) -> None:
     """Publish a data set to Kafka: a MovieLens folder, or events as JSON lines.
@@ -65,7 +65,7 @@ def command(
 
     try:
         dataset = open_dataset(source)
-        settings = find_broker(load_settings(config, data=data))
+        settings = find_broker(load_settings(config, home=home))
         with _Wish(waits=not dataset.files) as stop:
             published = _publish(dataset, settings, rate, limit, again, stop)
         (_print_json if as_json else _print_summary)(dataset, published, stop())

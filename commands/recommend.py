@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--exclude", "excluded", multiple=True, metavar="ID", help="Leave this item out; may be repeated.")
 @click.option("--explain", is_flag=True, help="Say why, in words.")
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
-@click.option("--data", metavar="DIR", help="Data directory of the local store; .headrace by default.")
+@click.option("--home", metavar="DIR", help="Data directory of the local store; .headrace by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     user: str,
@@ -29,7 +29,7 @@ def command(
     excluded: tuple[str, ...],
     explain: bool,
     config: str | None,
-    data: str | None,
+    home: str | None,
     as_json: bool,
 ) -> None:
     """Show a user's list, or what is popular while he has none.
@@ -44,7 +44,7 @@ def command(
         answer = await answers.for_user(reader, user, count, excluded)
         return answer, await answers.titles(reader, _named(answer))
 
-    answer, titles = ask(load_settings(config, data=data), question)
+    answer, titles = ask(load_settings(config, home=home), question)
     rows = [_row(answer, rank, titles, explain) for rank in range(len(answer.items))]
     if as_json:
         _print_json(user, answer, rows)

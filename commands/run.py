@@ -64,9 +64,9 @@ def command(
         dataset = open_dataset(data) if data else None
     except DatasetError as error:
         raise HeadraceError(str(error)) from error
-    settings = load_settings(config, data=home)
-    options = [*_option("--config", config), *_option("--data", home)]
-    console = Console(highlight=False, soft_wrap=True)
+    settings = load_settings(config, home=home)
+    options = [*_option("--config", config), *_option("--home", home)]
+    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     try:
         with interrupts(), Deployment(settings, options, fresh, console) as deployment:
             outcome, interrupt = _play(deployment, console, dataset, rate, duration, limit, began)

@@ -14,8 +14,8 @@ from infra.settings import Settings, load_settings
 @click.option("--host", help="Address to listen on; 127.0.0.1 by default.")
 @click.option("--port", type=click.IntRange(0, 65535), help="8000 by default; 0 takes a free one.")
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
-@click.option("--data", metavar="DIR", help="Data directory of the local store; .headrace by default.")
-def command(host: str | None, port: int | None, config: str | None, data: str | None) -> None:
+@click.option("--home", metavar="DIR", help="Data directory of the local store; .headrace by default.")
+def command(host: str | None, port: int | None, config: str | None, home: str | None) -> None:
     """Serve lists over HTTP until Ctrl-C.
 
     Routes: /recommend/USER, /similar/ITEM, /popular, /health, /ready; /docs describes them.
@@ -27,7 +27,7 @@ def command(host: str | None, port: int | None, config: str | None, data: str | 
     """
     from infra.local import reading_store
 
-    settings = load_settings(config, data=data)
+    settings = load_settings(config, home=home)
     # uvicorn ends in order on SIGTERM and then raises it again: that must not keep the local store from being ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -28,9 +28,9 @@ RATE = 500.0  # clicks per second
 )
 @click.option("--seed", type=int, default=0, help="Of the visitors' tastes and choices.")
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
-@click.option("--data", metavar="DIR", help="Data directory of the local services; .headrace by default.")
+@click.option("--home", metavar="DIR", help="Data directory of the local services; .headrace by default.")
 def command(
-    users: int, items: int, rate: float, duration: float, seed: int, config: str | None, data: str | None
+    users: int, items: int, rate: float, duration: float, seed: int, config: str | None, home: str | None
 ) -> None:
     """Publish what simulated visitors do with their lists, and say how often they click on one.
 
@@ -48,7 +48,7 @@ def command(
     from streams.producer import event_topics
     from streams.simulator import Simulation
 
-    settings = find_services(load_settings(config, data=data))
+    settings = find_services(load_settings(config, home=home))
     topic_partitions(settings, event_topics(settings))  # says which is missing, and what creates it
     status = 0
     with pages(settings) as page, interrupts():

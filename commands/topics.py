@@ -9,10 +9,10 @@ from infra.settings import Settings, load_settings
 
 @click.command()
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
-@click.option("--data", metavar="DIR", help="Data directory of the local broker; .headrace by default.")
+@click.option("--home", metavar="DIR", help="Data directory of the local broker; .headrace by default.")
 @click.option("--namespace", help="The deployment whose learning log is meant.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(config: str | None, data: str | None, namespace: str | None, as_json: bool) -> None:
+def command(config: str | None, home: str | None, namespace: str | None, as_json: bool) -> None:
     """Create the topics that are missing, and report those with other settings.
 
     An existing topic is never changed.
@@ -24,7 +24,7 @@ def command(config: str | None, data: str | None, namespace: str | None, as_json
     from infra.local import find_broker
     from streams.admin import ensure_topics, topic_partitions, wanted_topics
 
-    settings = find_broker(load_settings(config, data=data, namespace=namespace))
+    settings = find_broker(load_settings(config, home=home, namespace=namespace))
     differences = ensure_topics(settings)
     partitions = topic_partitions(settings, wanted_topics(settings))
     (_print_json if as_json else _print_table)(settings, partitions, differences)

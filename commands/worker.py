@@ -10,10 +10,11 @@ import click
 
 @click.command()
 @click.option("--config", type=click.Path(dir_okay=False), help="Settings file (TOML).")
-@click.option("--data", type=click.Path(file_okay=False), help="Data directory of the local services.")
+@click.option("--home", type=click.Path(file_okay=False), help="Data directory of the local services.")
 @click.option("--namespace", help="Deployment to work for; each has its own group, log and keys.")
+@click.option("--instance", help="A static identity: a restarted worker of the same one goes on at once.")
 @click.option("--verbose", is_flag=True, help="Log what happens, not only what goes wrong.")
-def command(config: str | None, data: str | None, namespace: str | None, verbose: bool) -> None:
+def command(config: str | None, home: str | None, namespace: str | None, instance: str | None, verbose: bool) -> None:
     """Consume events, keep every affected user's list fresh.
 
     Runs until SIGTERM or Ctrl-C, and then leaves with everything durable. A killed worker goes on where it was.
@@ -26,12 +27,17 @@ def command(config: str | None, data: str | None, namespace: str | None, verbose
     # One thread for matrix products: more only wait for each other beside Kafka's and Redis' threads.
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    import msgspec
+
     from infra.local import find_services
     from infra.settings import load_settings
     from streams.admin import ensure_topics
     from streams.worker import run
 
-    settings = find_services(load_settings(config, data=data, namespace=namespace))
+    settings = find_services(load_settings(config, home=home, namespace=namespace))
+    if instance:
+        worker = msgspec.structs.replace(settings.worker, instance=instance)
+        settings = msgspec.structs.replace(settings, worker=worker)
     for report in ensure_topics(settings):
         click.secho(report, fg="yellow", err=True)
     failure = run(settings, verbose=verbose)

@@ -6,14 +6,17 @@ and show it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from contracts.events import Item
 from evaluation.jsonlines import JsonLines
 from evaluation.movielens import LAYOUTS, MovieLens
+from evaluation.online_retail import FILE as ONLINE_RETAIL
+from evaluation.online_retail import OnlineRetail
 from evaluation.rows import DatasetError, Dropped, Row
+from evaluation.tabular import Csv
 
 __all__ = ["Dataset", "DatasetError", "Dropped", "Row", "open_dataset"]
 
@@ -40,14 +43,16 @@ class Dataset(Protocol):
         """Yield what is known of the items beforehand."""
 
 
-def open_dataset(path: str | Path) -> Dataset:
+def open_dataset(path: str | Path, columns: Mapping[str, str] | None = None) -> Dataset:
     """Recognise a data set.
 
     Parameters
     ----------
     path : str or Path
-        A MovieLens folder (100K, 1M, 10M, latest), a file of JSON lines, or ``-`` for JSON lines on standard input.
-        Any file may be compressed with zstandard.
+        A MovieLens folder (100K, 1M, 10M, latest), the folder of Online Retail, a file of JSON lines, or ``-`` for JSON
+        lines on standard input. Any file may be compressed with zstandard.
+    columns : mapping of str to str, optional
+        Makes it a CSV file: field → name of its column, see :data:`evaluation.tabular.FIELDS`.
 
     Raises
     ------
@@ -60,15 +65,21 @@ def open_dataset(path: str | Path) -> Dataset:
     path = Path(path)
     if not path.exists():
         raise DatasetError(f"{path} does not exist")
-    if path.is_file() and path.name.removesuffix(".zst") in {layout.ratings for layout in LAYOUTS}:
+    if columns:
+        return Csv(path, columns)
+    if path.is_file() and path.name.removesuffix(".zst") in {ONLINE_RETAIL, *(layout.ratings for layout in LAYOUTS)}:
         path = path.parent
     if not path.is_dir():
         return JsonLines(path)
     for layout in LAYOUTS:
         if ratings := _find(path, layout.ratings):
             return MovieLens(layout, ratings, _find(path, layout.films))
-    expected = ", ".join(layout.ratings for layout in LAYOUTS)
-    raise DatasetError(f"{path} holds none of {expected}: a folder must be MovieLens; send other events as JSON lines")
+    if purchases := _find(path, ONLINE_RETAIL):
+        return OnlineRetail(purchases)
+    expected = ", ".join((*(layout.ratings for layout in LAYOUTS), ONLINE_RETAIL))
+    raise DatasetError(
+        f"{path} holds none of {expected}: a folder must be MovieLens or Online Retail; send other events as JSON lines"
+    )
 
 
 def _find(folder: Path, name: str) -> Path | None:

@@ -14,7 +14,7 @@ from infra.kafka import LocalKafka
 from infra.redis import LocalRedis
 from infra.settings import Settings
 
-DEFAULT_DATA = Settings().data
+DEFAULT_DATA = Settings().home
 
 # What a fresh start clears: the broker, the store, the models, and which files were published.
 CLEARED = ("kafka", "redis", "checkpoints", "published")
@@ -54,10 +54,10 @@ class LocalServices:
         self.redis: LocalRedis | None = None
 
     def __enter__(self) -> Settings:
-        with _usable(self._settings.data_dir) as data_dir:
+        with _usable(self._settings.home_dir) as home:
             if self._fresh:
-                clear(data_dir)
-            _mark(data_dir)
+                clear(home)
+            _mark(home)
         with ExitStack() as stack:  # ends what has started where the rest cannot
             url = self._settings.redis.url or self._begin_redis(stack)
             bootstrap = self._settings.kafka.bootstrap or self._start_kafka(stack)
@@ -84,7 +84,7 @@ class LocalServices:
                 )
 
     def _begin_redis(self, stack: ExitStack) -> str:
-        directory = self._settings.data_dir / "redis"
+        directory = self._settings.home_dir / "redis"
         running = LocalRedis.attach(directory, _STARTING_S)
         if running:
             return running
@@ -94,7 +94,7 @@ class LocalServices:
         return self.redis.url
 
     def _start_kafka(self, stack: ExitStack) -> str:
-        directory = self._settings.data_dir / "kafka"
+        directory = self._settings.home_dir / "kafka"
         running = LocalKafka.attach(directory, _STARTING_S)
         if running:
             return running
@@ -110,9 +110,9 @@ def find_services(settings: Settings) -> Settings:
     BrokerError, StoreError
         When one that the settings leave empty does not run.
     """
-    url = settings.redis.url or LocalRedis.attach(settings.data_dir / "redis", _STARTING_S)
+    url = settings.redis.url or LocalRedis.attach(settings.home_dir / "redis", _STARTING_S)
     if not url:
-        raise StoreError(f"no Redis runs on {settings.data_dir}: start one with `headrace local`, or set redis.url")
+        raise StoreError(f"no Redis runs on {settings.home_dir}: start one with `headrace local`, or set redis.url")
     return _with_addresses(find_broker(settings), url=url)
 
 
@@ -124,10 +124,10 @@ def find_broker(settings: Settings) -> Settings:
     BrokerError
         When it does not run.
     """
-    bootstrap = settings.kafka.bootstrap or LocalKafka.attach(settings.data_dir / "kafka", _STARTING_S)
+    bootstrap = settings.kafka.bootstrap or LocalKafka.attach(settings.home_dir / "kafka", _STARTING_S)
     if not bootstrap:
         raise BrokerError(
-            f"no broker runs on {settings.data_dir}: start one with `headrace local`, or set kafka.bootstrap"
+            f"no broker runs on {settings.home_dir}: start one with `headrace local`, or set kafka.bootstrap"
         )
     return _with_addresses(settings, bootstrap=bootstrap)
 
@@ -141,20 +141,20 @@ def reading_store(settings: Settings) -> Iterator[str]:
     StoreError
         When the data directory holds no store.
     """
-    directory = settings.data_dir / "redis"
+    directory = settings.home_dir / "redis"
     url = settings.redis.url or LocalRedis.attach(directory, _STARTING_S)
     if url:
         yield url
         return
     if not directory.exists():
         raise StoreError(
-            f"there are no lists in {settings.data_dir} yet: start `headrace run` or `headrace local`, or set redis.url"
+            f"there are no lists in {settings.home_dir} yet: start `headrace run` or `headrace local`, or set redis.url"
         )
     with LocalRedis(directory) as store:
         yield store.url
 
 
-def clear(data_dir: Path) -> None:
+def clear(home: Path) -> None:
     """Remove what earlier runs have left in a data directory.
 
     Raises
@@ -162,40 +162,40 @@ def clear(data_dir: Path) -> None:
     HeadraceError
         When the directory does not look like ours, or when a service runs on it.
     """
-    if not _is_ours(data_dir):
+    if not _is_ours(home):
         raise HeadraceError(
-            f"{data_dir} was not made by Headrace (it has no file {_MARK}), so nothing in it is cleared: "
+            f"{home} was not made by Headrace (it has no file {_MARK}), so nothing in it is cleared: "
             "name another data directory"
         )
     for server in (LocalKafka, LocalRedis):
-        address = server.attach(data_dir / server.NAME.lower(), _STARTING_S)
+        address = server.attach(home / server.NAME.lower(), _STARTING_S)
         if address:
-            raise HeadraceError(f"{data_dir} is in use by the {server.NAME} at {address}: end it before a fresh start")
+            raise HeadraceError(f"{home} is in use by the {server.NAME} at {address}: end it before a fresh start")
     for name in CLEARED:
-        if (data_dir / name).exists():
-            shutil.rmtree(data_dir / name)
+        if (home / name).exists():
+            shutil.rmtree(home / name)
 
 
 @contextmanager
-def _usable(data_dir: Path) -> Iterator[Path]:
+def _usable(home: Path) -> Iterator[Path]:
     try:
-        yield data_dir
+        yield home
     except OSError as error:
         raise HeadraceError(
-            f"the data directory {data_dir} cannot be used: {error}; name one that you may write to"
+            f"the data directory {home} cannot be used: {error}; name one that you may write to"
         ) from error
 
 
-def _is_ours(data_dir: Path) -> bool:
-    known = data_dir.name == DEFAULT_DATA or (data_dir / _MARK).exists()
-    return known or not data_dir.exists() or not any(data_dir.iterdir())
+def _is_ours(home: Path) -> bool:
+    known = home.name == DEFAULT_DATA or (home / _MARK).exists()
+    return known or not home.exists() or not any(home.iterdir())
 
 
-def _mark(data_dir: Path) -> None:
+def _mark(home: Path) -> None:
     """Mark a new or empty directory as ours; one with other things in it is used, but never cleared."""
-    if _is_ours(data_dir):
-        data_dir.mkdir(parents=True, exist_ok=True)
-        (data_dir / _MARK).write_text("Headrace's data: `--fresh` may clear this directory.\n", "utf-8")
+    if _is_ours(home):
+        home.mkdir(parents=True, exist_ok=True)
+        (home / _MARK).write_text("Headrace's data: `--fresh` may clear this directory.\n", "utf-8")
 
 
 def _with_addresses(settings: Settings, bootstrap: str | None = None, url: str | None = None) -> Settings:

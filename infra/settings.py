@@ -79,7 +79,7 @@ class Settings(_Section, frozen=True):
     """All settings of one deployment."""
 
     namespace: Name = "main"
-    data: str = ".headrace"  # broker, store and checkpoints of one machine
+    home: str = ".headrace"  # broker, store and checkpoints of one machine
     kafka: Kafka = Kafka()
     redis: Redis = Redis()
     worker: Worker = Worker()
@@ -87,14 +87,14 @@ class Settings(_Section, frozen=True):
     serving: Serving = Serving()
 
     @property
-    def data_dir(self) -> Path:
+    def home_dir(self) -> Path:
         """The data directory as an absolute path."""
-        return Path(self.data).expanduser().absolute()
+        return Path(self.home).expanduser().absolute()
 
     @property
     def checkpoints(self) -> str:
         """Where checkpoints of this namespace are kept: a path or an fsspec URL."""
-        return self.model.checkpoints or str(self.data_dir / "checkpoints" / self.namespace)
+        return self.model.checkpoints or str(self.home_dir / "checkpoints" / self.namespace)
 
 
 def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:

@@ -127,6 +127,38 @@ def _ranks(products, recent, seen, starts, lengths, targets, popularity, t, by_b
 
 
 @kernel
+def apart(products, recent, candidate, t, out):
+    """Score all items for one user, each scorer for itself: for comparing scorers, not for making lists.
+
+    Parameters
+    ----------
+    products, recent, candidate, t
+        As in :func:`models.combine.blend`.
+    out : ndarray of float32, shape (1 + len(SCORERS), rows)
+        Result: the blend's scores, then each scorer's own as it gives them.
+    """
+    scales = np.empty(len(SCORERS), np.float32)
+    blend(products, recent, candidate, t, out[2], out[3], scales, out[0])
+    for x in range(len(products)):
+        out[1, x] = products[x] + t.biases[x]
+
+
+@kernel
+def place(scores, candidate, target, rows):
+    """Return the target's mean rank among the candidates under any scores, and fill ``rows`` with the best of them.
+
+    ``scores`` is changed: what is no candidate is excluded. ``rows`` is -1 from where there are no more candidates.
+    """
+    rank = _mean_rank(scores, target, candidate)
+    for x in range(len(scores)):
+        if not candidate[x]:
+            scores[x] = EXCLUDED
+    length = _select(scores, rows, np.empty(len(rows), scores.dtype))
+    rows[length:] = NONE
+    return rank
+
+
+@kernel
 def _mark(rows, candidate, value, known):
     for position in range(len(rows)):
         row = rows[position]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from contracts.events import Click, Rating
-from contracts.learning import Source
+from contracts.learning import Source, decode_lessons, encode_lessons, introduction
 from models.engine import Batch, Engine
 from models.listing import ListEncoder
 from models.scorers.embeddings import ENOUGH_KNOWN
@@ -16,15 +16,19 @@ def warm_up() -> None:
     engine = Engine(resident_users=1000)
     n = ENOUGH_KNOWN + 10
     clicks = [Click(user=str(index % 2), item=str(index // 2), time=index) for index in range(2 * n)]
-    events: list[Click | Rating] = [*clicks, Rating(user="0", item="new", rating=1.0, time=2 * n)]
-    engine.users.admit("0", None)
-    engine.users.admit("1", None)
-    for position, half in enumerate((events[:n], events[n:])):
+    third = [Click(user="2", item=str(item), time=2 * n) for item in range(2)]  # known by then, so that one is ranked
+    events: list[Click | Rating] = [*clicks, *third, Rating(user="0", item="new", rating=1.0, time=2 * n)]
+    for user in ("0", "1", "2"):
+        engine.users.admit(user, None)
+    # Lessons as the log brings them: decoded arrays are read-only, which for a kernel is another type.
+    many = introduction([f"other {row}" for row in range(2000)])  # more than a catalogue has room for at first
+    engine.learn(decode_lessons(encode_lessons(many)), 0)
+    for position, half in enumerate((events[:n], events[n : 2 * n], events[2 * n :]), 1):
         offsets = list(range(position * n, position * n + len(half)))
         source = Source("warm", "up", 0, offsets[0], offsets[-1])
         observation = engine.observe(Batch(half, [0] * len(half), offsets, [True] * len(half), [source]))
         engine.rank(observation)
-        engine.learn(observation.lessons, position)
+        engine.learn(decode_lessons(encode_lessons(observation.lessons)), position)
     ListEncoder(engine.items.catalogue).encode(engine.refresh(np.array([0, 1], np.int32), 10, 5))
     engine.vectors(["0"])
     (_, state), *_ = engine.users.changed()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 
 from contracts.topics import DEADLETTERS, topic_name
-from infra.errors import BrokerError
 from infra.settings import Settings
 from streams.producer import produce
+from streams.whole import read_whole
 
-_TIMEOUT_S = 10.0
 # A letter is its message and headers of ours, and must still be a message of 1 MB: what is longer is cut.
 _MAX_VALUE = 900_000  # bytes
 _MAX_KEY = 10_000  # bytes
@@ -128,51 +128,8 @@ def read(settings: Settings, limit: int | None = None) -> Iterator[DeadLetter]:
         When the broker does not answer, or has no such topic.
     """
     topic = topic_name(DEADLETTERS, settings.kafka.prefix, settings.namespace)
-    consumer = Consumer(
-        {
-            "log_level": 0,
-            **settings.kafka.client,
-            "bootstrap.servers": settings.kafka.bootstrap,
-            "group.id": topic,  # the client asks for one; partitions are assigned by hand and nothing is committed
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 10,  # the broker says that a partition has ended only after this wait
-        }
-    )
-    try:
-        partitions = _partitions(consumer, topic)
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
-        for count, message in enumerate(_messages(consumer, partitions)):
-            if count == limit:
-                return
-            yield _letter(message)
-    except KafkaException as error:
-        raise BrokerError(f"cannot read {topic} at {settings.kafka.bootstrap}: {error.args[0].str()}") from error
-    finally:
-        consumer.close()
-
-
-def _partitions(consumer: Any, topic: str) -> set[int]:
-    metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
-    if metadata.error:
-        raise BrokerError(f"{topic}: {metadata.error.str()}; create the topics with `headrace topics`")
-    return set(metadata.partitions)
-
-
-def _messages(consumer: Any, partitions: set[int]) -> Iterator[Message]:
-    """Yield messages until each partition has come to its end."""
-    unread = set(partitions)
-    while unread:
-        message = consumer.poll(_TIMEOUT_S)
-        if message is None:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-        error = message.error()
-        if error is None:
-            yield message
-        elif error.code() == KafkaError._PARTITION_EOF:
-            unread.discard(message.partition())
-        else:
-            raise KafkaException(error)
+    for message in islice(read_whole(settings, topic), limit):
+        yield _letter(message)
 
 
 def _letter(message: Message) -> DeadLetter:

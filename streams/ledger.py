@@ -90,7 +90,7 @@ class Ledger:
 
 def directory(settings: Settings) -> Path:
     """Return where ledgers are kept."""
-    return settings.data_dir / "published"
+    return settings.home_dir / "published"
 
 
 def fingerprint(files: Sequence[Path]) -> str:

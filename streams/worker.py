@@ -80,7 +80,7 @@ def create_app(settings: Settings) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         stream_wait_empty=False,
-        datadir=str(settings.data_dir / "faust"),
+        datadir=str(settings.home_dir / "faust"),
     )
     app.failure = None
     app.service(_Worker(app, settings))

@@ -61,7 +61,7 @@ def settings(kafka: str, redis_url: str, namespace: str, tmp_path: Path) -> Sett
     """Settings of one test: its own topics, keys and data directory on the shared broker and store."""
     return Settings(
         namespace=namespace,
-        data=str(tmp_path / "data"),
+        home=str(tmp_path / "data"),
         kafka=Kafka(bootstrap=kafka, prefix=namespace, partitions=4),
         redis=Redis(url=redis_url, prefix=namespace),
     )

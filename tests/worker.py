@@ -99,10 +99,10 @@ class Worker:
 def working(settings: Settings) -> Iterator[Worker]:
     """Run a worker for the time of a block."""
     ensure_topics(settings)
-    config = settings.data_dir / "worker.toml"
+    config = settings.home_dir / "worker.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(
-        f'namespace = "{settings.namespace}"\ndata = "{settings.data}"\n'
+        f'namespace = "{settings.namespace}"\nhome = "{settings.home}"\n'
         f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nprefix = "{settings.kafka.prefix}"\n'
         f"partitions = {settings.kafka.partitions}\n"
         f'[redis]\nurl = "{settings.redis.url}"\nprefix = "{settings.redis.prefix}"\n'

@@ -65,7 +65,7 @@ def temporary_place() -> Iterator[Place]:
     """Start a broker and a store with all topics in a temporary directory, and remove them after the block."""
     with (
         TemporaryDirectory(prefix="headrace-benchmark-") as folder,
-        LocalServices(Settings(data=folder)) as settings,
+        LocalServices(Settings(home=folder)) as settings,
     ):
         ensure_topics(settings)
         admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0})

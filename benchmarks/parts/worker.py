@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.parts.place import Place, environment
+from benchmarks.parts.place import ROOT, Place, environment
 from contracts.redis import Keys
 from infra.errors import HeadraceError
 from infra.redis import connect
@@ -98,13 +98,14 @@ def running_worker(place: Place, config: Path | None = None) -> Iterator[Worker]
     config : Path, optional
         Settings file; defaults without.
     """
-    command = [sys.executable, "-m", "commands", "worker", "--data", place.settings.data]
+    command = [sys.executable, "-m", "commands", "worker", "--home", place.settings.home]
     process = subprocess.Popen(
         [*command, "--config", str(config)] if config else command,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
+        cwd=ROOT,
     )
     try:
         yield Worker(place, process)

@@ -88,7 +88,7 @@ class Cooccurrence:
         """Return the ``n`` strongest neighbours of a row and their scores, a cosine of the counts: best first."""
         used = self.used[row]
         rows = self.neighbours[row, :used]
-        counts = (self.after[row, :used] + self.before[row, :used]).astype(np.float64)
+        counts = self.after[row, :used].astype(np.float64) + self.before[row, :used]
         norms = np.sqrt(np.maximum(self.totals[row, 1], 1) * np.maximum(self.totals[rows, 1], 1).astype(np.float64))
         scores = counts / norms
         best = np.lexsort((rows, -scores))[:n]

@@ -94,12 +94,12 @@ def test_an_interrupted_run_ends_in_order_and_the_next_ones_go_on(tmp_path: Path
     assert not alive(started)
     assert LocalKafka.attach(home / "kafka") is None
     assert LocalRedis.attach(home / "redis") is None
-    assert f"headrace recommend user0 --explain --data {home}" in said
+    assert f"headrace recommend user0 --explain --home {home}" in said
     first = numbers_of(home)
     assert not first["complete"]
     assert 0 < first["published"] < EVENTS
 
-    with LocalServices(Settings(data=str(home))):  # the next runs use what runs already
+    with LocalServices(Settings(home=str(home))):  # the next runs use what runs already
         done = subprocess.run(command(home, *given), cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         second = numbers_of(home)

@@ -113,18 +113,18 @@ def test_nothing_listening_names_the_address_and_the_remedy_but_no_password() ->
 
 
 def test_only_the_services_that_the_settings_leave_empty_are_started(kafka: str, tmp_path: Path) -> None:
-    services = LocalServices(Settings(data=str(tmp_path), kafka=Kafka(bootstrap=kafka)))
+    services = LocalServices(Settings(home=str(tmp_path), kafka=Kafka(bootstrap=kafka)))
     with services as running:
         assert services.kafka is None
         assert running.kafka.bootstrap == kafka
         with connect(running.redis.url) as client:
             client.set("list", "kept")
-        assert find_services(Settings(data=str(tmp_path), kafka=Kafka(bootstrap=kafka))) == running
+        assert find_services(Settings(home=str(tmp_path), kafka=Kafka(bootstrap=kafka))) == running
     assert LocalRedis.attach(tmp_path / "redis") is None
 
 
 def test_services_that_run_already_are_used_and_left_running(kafka: str, tmp_path: Path) -> None:
-    settings = Settings(data=str(tmp_path), kafka=Kafka(bootstrap=kafka))
+    settings = Settings(home=str(tmp_path), kafka=Kafka(bootstrap=kafka))
     with LocalServices(settings) as first:
         with LocalServices(settings) as second:
             assert second == first
@@ -133,7 +133,7 @@ def test_services_that_run_already_are_used_and_left_running(kafka: str, tmp_pat
 
 
 def test_service_that_ends_by_itself_is_noticed(kafka: str, tmp_path: Path) -> None:
-    services = LocalServices(Settings(data=str(tmp_path), kafka=Kafka(bootstrap=kafka)))
+    services = LocalServices(Settings(home=str(tmp_path), kafka=Kafka(bootstrap=kafka)))
     with services:
         services.check()
         assert services.redis is not None and services.redis.pid is not None
@@ -145,13 +145,13 @@ def test_service_that_ends_by_itself_is_noticed(kafka: str, tmp_path: Path) -> N
 
 def test_missing_services_name_the_remedy(kafka: str, redis_url: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"no Redis runs on .*headrace local"):
-        find_services(Settings(data=str(tmp_path), kafka=Kafka(bootstrap=kafka)))
+        find_services(Settings(home=str(tmp_path), kafka=Kafka(bootstrap=kafka)))
     with pytest.raises(BrokerError, match=r"no broker runs on .*headrace local"):
-        find_services(Settings(data=str(tmp_path), redis=Redis(url=redis_url)))
+        find_services(Settings(home=str(tmp_path), redis=Redis(url=redis_url)))
 
 
 def test_lists_can_be_read_after_the_run_has_ended(kafka: str, tmp_path: Path) -> None:
-    settings = Settings(data=str(tmp_path), kafka=Kafka(bootstrap=kafka))
+    settings = Settings(home=str(tmp_path), kafka=Kafka(bootstrap=kafka))
     with pytest.raises(StoreError, match=r"no lists .*headrace run"), reading_store(settings):
         pass
     with LocalServices(settings) as running:
@@ -164,7 +164,7 @@ def test_lists_can_be_read_after_the_run_has_ended(kafka: str, tmp_path: Path) -
 
 
 def test_fresh_start_forgets_what_was_kept(kafka: str, tmp_path: Path) -> None:
-    settings = Settings(data=str(tmp_path / "data"), kafka=Kafka(bootstrap=kafka))
+    settings = Settings(home=str(tmp_path / "data"), kafka=Kafka(bootstrap=kafka))
     with LocalServices(settings) as running:
         with connect(running.redis.url) as client:
             client.set("list", "kept")
@@ -180,16 +180,16 @@ def test_fresh_start_clears_no_directory_that_is_not_ours(tmp_path: Path) -> Non
     treasure.write_text("on Prague")
     with (
         pytest.raises(HeadraceError, match="was not made by Headrace"),
-        LocalServices(Settings(data=str(tmp_path)), fresh=True),
+        LocalServices(Settings(home=str(tmp_path)), fresh=True),
     ):
         pass
     assert treasure.read_text() == "on Prague"
 
 
-def test_data_directory_that_cannot_be_used_names_the_remedy(tmp_path: Path) -> None:
+def test_home_directory_that_cannot_be_used_names_the_remedy(tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_text("a file")
-    with pytest.raises(HeadraceError, match=r"cannot be used.*name one"), LocalServices(Settings(data=str(file))):
+    with pytest.raises(HeadraceError, match=r"cannot be used.*name one"), LocalServices(Settings(home=str(file))):
         pass
 
 
@@ -234,9 +234,9 @@ def test_local_prints_addresses_and_ends_in_order(tmp_path: Path) -> None:
         assert f"Kafka  {bootstrap} " in output
         assert f"redis-cli -u {url} get headrace:main:popular" in output
         children = [int((tmp_path / name / "lock").read_text()) for name in ("kafka", "redis")]
-        again = subprocess.run([*HEADRACE, "local", "--data", str(tmp_path)], capture_output=True, text=True)
+        again = subprocess.run([*HEADRACE, "local", "--home", str(tmp_path)], capture_output=True, text=True)
         assert (again.returncode, "Both run already" in again.stdout) == (0, True)
-        topics = subprocess.run([*HEADRACE, "topics", "--data", str(tmp_path)], capture_output=True, text=True)
+        topics = subprocess.run([*HEADRACE, "topics", "--home", str(tmp_path)], capture_output=True, text=True)
         assert (topics.returncode, "headrace.main.learning" in topics.stdout) == (0, True)
         command.terminate()
         assert command.wait(30) == 0
@@ -256,7 +256,7 @@ def test_services_end_when_their_parent_is_killed(tmp_path: Path) -> None:
 @contextmanager
 def local_command(data: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run ``headrace local`` and give it, with what it has printed, once it is up."""
-    arguments = [*HEADRACE, "local", "--data", str(data)]
+    arguments = [*HEADRACE, "local", "--home", str(data)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as command:
         try:
             assert command.stdout is not None

@@ -53,7 +53,7 @@ def file(tmp_path: Path) -> Path:
 def config(topics: Settings, tmp_path: Path) -> Path:
     path = tmp_path / "headrace.toml"
     path.write_text(
-        f'data = "{topics.data}"\n[kafka]\nbootstrap = "{topics.kafka.bootstrap}"\nprefix = "{topics.kafka.prefix}"\n'
+        f'home = "{topics.home}"\n[kafka]\nbootstrap = "{topics.kafka.bootstrap}"\nprefix = "{topics.kafka.prefix}"\n'
     )
     return path
 
@@ -165,7 +165,7 @@ def test_a_signal_ends_the_command_with_a_summary_and_it_goes_on_there(
     command = [sys.executable, "-m", "commands", "publish", str(file), "--config", str(config), "--json"]
     with subprocess.Popen([*command, "--rate", "100"], stdout=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + DEADLINE_S
-        while not list(topics.data_dir.glob("published/*.json")) and time.monotonic() < deadline:
+        while not list(topics.home_dir.glob("published/*.json")) and time.monotonic() < deadline:
             assert process.poll() is None
         process.send_signal(number)
         summary = json.loads(process.communicate(timeout=DEADLINE_S)[0])
@@ -193,7 +193,7 @@ def test_a_pipe_that_stays_silent_is_not_waited_for(
             process.send_signal(ending)
         assert process.wait(DEADLINE_S) == (0 if options else 128 + signal.SIGINT)
         assert json.loads(process.stdout.read())["events"] == 1
-    assert not list(topics.data_dir.glob("published/*"))
+    assert not list(topics.home_dir.glob("published/*"))
 
 
 def test_rows_that_no_worker_could_use_are_counted_by_reason_and_not_sent(topics: Settings, tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_what_kafka_does_not_take_is_an_error_and_not_remembered(settings: Setti
 
 def test_a_damaged_ledger_is_named_with_the_remedy(topics: Settings, file: Path) -> None:
     publish_file(topics, file)
-    (path,) = topics.data_dir.glob("published/*.json")
+    (path,) = topics.home_dir.glob("published/*.json")
     path.write_text("{")
     with pytest.raises(HeadraceError, match="remove that file"):
         publish_file(topics, file)

@@ -148,13 +148,13 @@ def test_a_store_that_cannot_be_reached_is_a_users_error(tmp_path: Path, url: st
 def test_the_local_store_is_started_for_one_command_and_ended_after_it(tmp_path: Path) -> None:
     with LocalRedis(tmp_path / "redis") as store:
         fill(store.url, Keys())
-    assert read("recommend", "ann", "--data", str(tmp_path))["stage"] == "personal"
+    assert read("recommend", "ann", "--home", str(tmp_path))["stage"] == "personal"
     assert LocalRedis.attach(tmp_path / "redis") is None
 
 
-def test_a_data_directory_without_a_store_is_named(tmp_path: Path) -> None:
+def test_a_home_directory_without_a_store_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there are no lists"):
-        headrace("recommend", "ann", "--data", str(tmp_path))
+        headrace("recommend", "ann", "--home", str(tmp_path))
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
@@ -163,7 +163,7 @@ def test_serve_answers_at_the_printed_address_and_stops_in_order_with_its_store(
 ) -> None:
     with LocalRedis(tmp_path / "redis") as store:
         fill(store.url, Keys())
-    with serving("--data", str(tmp_path)) as (process, address):
+    with serving("--home", str(tmp_path)) as (process, address):
         with httpx.Client(base_url=address) as client:
             assert [row["item"] for row in client.get("/recommend/ann?n=2").json()["items"]] == ["alien", "bare"]
         assert LocalRedis.attach(tmp_path / "redis")

@@ -11,7 +11,7 @@ from workload import differences, events, run
 
 from models.engine import Engine
 from models.item_model import ItemModel
-from streams.checkpoints import Checkpoints
+from streams.checkpoints import CheckpointError, Checkpoints
 
 BATCHES = 6
 
@@ -161,7 +161,7 @@ def test_an_interrupted_write_leaves_the_old_one(place: Place, monkeypatch: pyte
 def test_a_whole_checkpoint_that_does_not_fit_stops_the_worker_and_stays(place: Place, other: ItemModel | None) -> None:
     model = models()[0]
     path = place.checkpoints.write(model.state() if other else {**model.state(), "format": 2})
-    with pytest.raises(Exception, match=r"seed 4|format 2"):
+    with pytest.raises(CheckpointError, match=r"seed 4|format 2"):
         place.checkpoints.restore(other or new())
     assert place.names() == [Path(path).name]
 

@@ -133,15 +133,20 @@ def test_frequent_neighbours_survive_a_flood_of_rare_ones() -> None:
     assert set(range(1, 11)) <= set(pairs.neighbours[0].tolist())
 
 
-def test_counts_never_turn_negative() -> None:
-    pairs = Cooccurrence(3)
-    # About 850,000 visits to 2 straight after 1 fill 31 bits.
-    Stream([(2, 1.0, [1])]).learn(pairs)
-    pairs.after[1, 0] = pairs.before[2, 0] = 2**31 - 10
-    Stream([(2, 1.0, [1])]).learn(pairs)
-    assert pairs.after[1, 0] >= 2**31 - 10
-    assert pairs.before[2, 0] >= 2**31 - 10
-    assert pairs.similar(1, 1)[1][0] > 0
+def test_full_counters_stay_full() -> None:
+    pairs, most = Cooccurrence(3), 2**31 - 10
+    both_ways = Stream([(2, 1.0, [1]), (1, 1.0, [2])])
+    both_ways.learn(pairs)
+    for row in (1, 2):
+        # About 850,000 visits to the one straight after the other fill 31 bits.
+        pairs.after[row, 0] = pairs.before[row, 0] = most
+        pairs.totals[row] = most, 2 * most
+    for _ in range(3):
+        both_ways.learn(pairs)
+    for row in (1, 2):
+        assert pairs.after[row, 0] >= most
+        assert pairs.before[row, 0] >= most
+        assert pairs.similar(row, 1)[1][0] == pytest.approx(1.0, rel=1e-3)
 
 
 def test_similar_is_the_cosine_of_the_counts() -> None:

@@ -129,3 +129,10 @@ def test_weights_may_be_set_by_type() -> None:
         "skip": 0.5,
         "click": 1.0,
     }
+
+
+def test_an_item_first_met_by_a_dislike_has_a_row_and_is_not_known() -> None:
+    model = learned([Click("u", "a", START, "hide"), Click("u", "b", START + 1)], engine=engine())
+    catalogue = model.items.catalogue
+    assert catalogue.ids == ["a", "b"]
+    assert catalogue.known[: catalogue.n_known].tolist() == [1]

@@ -53,9 +53,7 @@ def test_places_stay_empty_only_when_nothing_is_left_to_show(
 
 
 @given(st.lists(ids, unique=True), fallback_lists, st.sets(ids), st.integers(1, 20))
-def test_the_users_own_order_is_kept(
-    own: list[str], fallbacks: dict[str, ItemList], exclude: set[str], n: int
-) -> None:
+def test_the_users_own_order_is_kept(own: list[str], fallbacks: dict[str, ItemList], exclude: set[str], n: int) -> None:
     shown = [entry.item for entry in recommend(user_list(own), fallbacks, exclude, set(), n).items]
     wanted = [item for item in own if item not in exclude][:n]
     assert shown == wanted
