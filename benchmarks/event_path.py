@@ -62,7 +62,7 @@ def main(
         raise click.ClickException(f"{error}; name MovieLens 1M's folder with --movielens") from error
     except HeadraceError as error:
         raise click.ClickException(str(error)) from error
-    print_tables(results, results["runs"])
+    print_tables(results)
     if out:
         out.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
 

@@ -55,12 +55,12 @@ def main(out: Path | None, events: int, seconds: int, movielens: Path) -> None:
             "size": sizes(
                 place,
                 {
-                    "as it happened": lambda n: _as_it_happened(movielens, n),
-                    "users taking turns": lambda n: stream.clicks(0, n),
+                    "as it happened": lambda first, n: _as_it_happened(movielens, first, n),
+                    "users taking turns": stream.clicks,
                 },
             ),
             "trip": trips(place, stream, seconds),
-            "catch_up": {"all": catch_up(place, _as_it_happened(movielens, events))},
+            "catch_up": {"all": catch_up(place, _as_it_happened(movielens, 0, events))},
             "load": load(),
         }
     _print(results)
@@ -68,9 +68,9 @@ def main(out: Path | None, events: int, seconds: int, movielens: Path) -> None:
         out.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
 
 
-def _as_it_happened(movielens: Path, n: int) -> Iterator[Click]:
+def _as_it_happened(movielens: Path, first: int, n: int) -> Iterator[Click]:
     ratings = (row for row in open_dataset(movielens).events() if isinstance(row, Rating))
-    for rating in islice(ratings, n):
+    for rating in islice(ratings, first, first + n):
         yield Click(user=rating.user, item=rating.item, time=rating.time)
 
 

@@ -17,7 +17,7 @@ import msgspec
 from contracts.events import KINDS, MAX_ID_BYTES, TYPES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_ID = {
+_ID: dict[str, Any] = {
     "anyOf": [{"type": "string", "minLength": 1, "maxLength": MAX_ID_BYTES}, {"type": "integer"}],
     "description": f"Not empty, at most {MAX_ID_BYTES} bytes of UTF-8; an integer becomes a string.",
 }
@@ -26,6 +26,7 @@ _TIME = {"minimum": 0, "description": "Milliseconds since the epoch; absent = th
 _LIMITS: dict[str, dict[str, Any]] = {
     "user": _ID,
     "item": _ID,
+    "id": {**_ID, "anyOf": [*_ID["anyOf"], {"type": "null"}]},
     "type": {"enum": list(TYPES)},
     "rating": {"minimum": -1_000_000, "maximum": 1_000_000},
     "time": _TIME,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -15,6 +14,8 @@ from models import ranking
 from models.combine import SCORERS, Tables
 from models.item_model import ItemModel
 from models.scorers.popularity import POPULAR, TRENDING
+
+Scores = NDArray[np.float32] | NDArray[np.float64]
 
 _DAY_MS = 24 * 3600 * 1000
 _OF_THE_ENGINE = ("blend", *SCORERS)
@@ -51,8 +52,8 @@ class Moment:
     def apart(self) -> NDArray[np.float32]:
         """The blend's scores and each scorer's own, shape (1 + len(SCORERS), rows)."""
         out = np.zeros((len(_OF_THE_ENGINE), len(self.candidate)), np.float32)
-        products = self.tables.outputs @ self.items.embeddings.users(self.recent[None])[0]
-        ranking.apart(products, self.recent, self.candidate, self.tables, out)
+        vector = self.items.embeddings.users(self.recent[None])[0]
+        ranking.apart(vector, self.recent, self.candidate, self.tables, out)
         return out
 
 
@@ -72,8 +73,8 @@ class Contender(Protocol):
             How many events were learned before.
         """
 
-    def score(self, moment: Moment) -> NDArray[np.generic]:
-        """Return a score for each row, in an array of its own or not."""
+    def score(self, moment: Moment) -> Scores:
+        """Return a score for each row; the array stays the contender's own."""
 
 
 class _Stateless:
@@ -87,9 +88,10 @@ class OfTheEngine(_Stateless):
     def __init__(self, name: str) -> None:
         self._index = _OF_THE_ENGINE.index(name)
 
-    def score(self, moment: Moment) -> NDArray[np.generic]:
+    def score(self, moment: Moment) -> Scores:
         """Return what the engine says."""
-        return moment.apart[self._index]
+        own: Scores = moment.apart[self._index]
+        return own
 
 
 class Shuffled(_Stateless):
@@ -101,17 +103,14 @@ class Shuffled(_Stateless):
     """
 
     def __init__(self, name: str, seed: int) -> None:
-        self._index, self._seed = _OF_THE_ENGINE.index(name), seed
-        self._at, self._moment = -1, None
+        self._scorer, self._seed = OfTheEngine(name), seed
 
-    def score(self, moment: Moment) -> NDArray[np.generic]:
+    def score(self, moment: Moment) -> Scores:
         """Return what the engine says of the shuffled history."""
         recent = moment.recent.copy()
         length = int((recent != ranking.NONE).sum())
         np.random.default_rng((self._seed, moment.position)).shuffle(recent[:length])
-        return Moment(moment.position, moment.items, moment.tables, recent, moment.candidate, moment.target).apart[
-            self._index
-        ]
+        return self._scorer.score(replace(moment, recent=recent))
 
 
 class Popular(_Stateless):
@@ -120,9 +119,10 @@ class Popular(_Stateless):
     def __init__(self, half_life: int) -> None:
         self._half_life = half_life
 
-    def score(self, moment: Moment) -> NDArray[np.generic]:
+    def score(self, moment: Moment) -> Scores:
         """Return the counts at one half-life."""
-        return moment.items.popularity.counts[: len(moment.candidate), self._half_life]
+        counts: Scores = moment.items.popularity.counts[: len(moment.candidate), self._half_life]
+        return counts
 
 
 class PopularOfDays:
@@ -143,7 +143,7 @@ class PopularOfDays:
         while self._held and self._held[0][0] <= oldest:
             self._counts[self._held.popleft()[1]] -= 1.0
 
-    def score(self, moment: Moment) -> NDArray[np.generic]:
+    def score(self, moment: Moment) -> Scores:
         """Return the counts."""
         self._counts = _room(self._counts, len(moment.candidate))
         return self._counts[: len(moment.candidate)]
@@ -160,7 +160,7 @@ class Recency:
         self._last = _room(self._last, int(rows.max()) + 1)
         self._last[rows] = np.arange(first + 1, first + 1 + len(rows))
 
-    def score(self, moment: Moment) -> NDArray[np.generic]:
+    def score(self, moment: Moment) -> Scores:
         """Return the number of the last event of each item."""
         self._last = _room(self._last, len(moment.candidate))
         return self._last[: len(moment.candidate)]
@@ -172,7 +172,7 @@ class Random(_Stateless):
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def score(self, moment: Moment) -> NDArray[np.generic]:
+    def score(self, moment: Moment) -> Scores:
         """Return random numbers."""
         return np.random.default_rng((self._seed, moment.position)).random(len(moment.candidate))
 

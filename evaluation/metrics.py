@@ -36,7 +36,7 @@ class Judged:
     @property
     def k(self) -> int:
         """Depth of the lists."""
-        return self.gains.shape[1]
+        return int(self.gains.shape[1])
 
     @property
     def hits(self) -> Floats:

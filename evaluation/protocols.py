@@ -94,4 +94,4 @@ def wishes(stream: Stream, least_rating: float | None = None) -> NDArray[np.bool
     negative = np.array([name in NEGATIVE_TYPES for name in TYPES])
     # An event without a rating is not below it.
     low = np.zeros(len(stream), np.bool_) if least_rating is None else stream.rating < least_rating
-    return ~negative[stream.kind] & ~low
+    return np.asarray(~negative[stream.kind] & ~low)

@@ -66,7 +66,7 @@ class Stream:
         for ids in (self.users, self.items):
             digest.update("\n".join(ids).encode())
         for column in (self.user, self.item, self.time, self.rating, self.kind):
-            digest.update(np.ascontiguousarray(column).view(np.uint8))
+            digest.update(column.tobytes())
         return digest.hexdigest()
 
     def take(self, positions: NDArray[np.integer]) -> Stream:
@@ -153,9 +153,12 @@ class _Columns:
         self.item.append(self.items.setdefault(event.item, len(self.items)))
         self.time.append(event.time or 0)
         self.identity.append(identity(event))
-        is_rating = isinstance(event, Rating)
-        self.rating.append(event.rating if isinstance(event, Rating) else np.nan)
-        self.kind.append(_RATING if is_rating else TYPES.index(event.type))
+        if isinstance(event, Rating):
+            self.rating.append(event.rating)
+            self.kind.append(_RATING)
+        else:
+            self.rating.append(np.nan)
+            self.kind.append(TYPES.index(event.type))
 
 
 def _cleaned(stream: Stream, identities: NDArray[np.uint64], left_out: Counter[str], limit: int | None) -> Stream:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models import explain
 from models.combine import EXCLUDED, SCORERS, Tables, blend
 from models.kernel import kernel
+from models.scorers.embeddings import DIMENSIONS
 
 CHUNK = 64
 NONE = -1
@@ -127,16 +128,24 @@ def _ranks(products, recent, seen, starts, lengths, targets, popularity, t, by_b
 
 
 @kernel
-def apart(products, recent, candidate, t, out):
+def apart(vector, recent, candidate, t, out):
     """Score all items for one user, each scorer for itself: for comparing scorers, not for making lists.
 
     Parameters
     ----------
-    products, recent, candidate, t
+    vector : ndarray of float32, shape (d,)
+        The user's embedding.
+    recent, candidate, t
         As in :func:`models.combine.blend`.
     out : ndarray of float32, shape (1 + len(SCORERS), rows)
         Result: the blend's scores, then each scorer's own as it gives them.
     """
+    products = np.empty(len(candidate), np.float32)
+    for x in range(len(products)):
+        dot = np.float32(0.0)
+        for d in range(DIMENSIONS):
+            dot += vector[d] * t.outputs[x, d]
+        products[x] = dot
     scales = np.empty(len(SCORERS), np.float32)
     blend(products, recent, candidate, t, out[2], out[3], scales, out[0])
     for x in range(len(products)):

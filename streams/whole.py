@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,10 +54,22 @@ def _ends(consumer: Any, topic: str) -> dict[int, int]:
     metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
     if metadata.error:
         raise BrokerError(f"{topic}: {metadata.error.str()}; create the topics with `headrace topics`")
-    return {
-        partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)[1]
-        for partition in metadata.partitions
-    }
+    return {partition: _end(consumer, TopicPartition(topic, partition)) for partition in metadata.partitions}
+
+
+def _end(consumer: Any, partition: TopicPartition) -> int:
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            _, end = consumer.get_watermark_offsets(partition, timeout=_TIMEOUT_S)
+            return int(end)
+        except KafkaException as error:
+            # A partition just created, or just moved, is led by nobody for a moment.
+            if not error.args[0].retriable() and error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _messages(consumer: Any, ends: dict[int, int]) -> Iterator[Message]:

@@ -18,11 +18,19 @@ BATCH = Worker().batch
 
 
 class Teacher:
-    """Turns events into records, one after the other, as a worker's batches do."""
+    """Turns events into records, one after the other, as a worker's batches do.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    before : iterable of Click
+        What the users have done already.
+    """
+
+    def __init__(self, before: Iterable[Click] = ()) -> None:
         self._engine = Engine()
         self._offset = 0
+        for _ in self.teach(before, BATCH):
+            pass
 
     def teach(self, events: Iterable[Click], size: int) -> Iterator[Lessons]:
         """Yield what the events teach, ``size`` of them per record."""

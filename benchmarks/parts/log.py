@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -35,7 +34,7 @@ class Log:
     def __init__(self, place: Place, name: str, compression: str = "zstd") -> None:
         self._name = name
         self._kafka = {"bootstrap.servers": place.bootstrap, "log_level": 0}
-        self._folder = Path(place.settings.home) / "kafka" / "logs" / f"{name}-0"
+        self._folder = place.settings.home_dir / "kafka" / "logs" / f"{name}-0"
         admin = AdminClient(self._kafka)  # kept until it has answered
         admin.create_topics([NewTopic(name, 1, 1)])[name].result(10)
         # The worker's own properties.

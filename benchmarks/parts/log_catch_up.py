@@ -32,7 +32,7 @@ def catch_up(place: Place, events: Iterable[Click]) -> dict[str, float]:
     return {
         "events": taught,
         "megabytes": round(log.bytes_on_disk() / 1e6, 1),
-        "seconds, read only": round(read, 2),
+        "µs per event, read only": round(read / taught * 1e6, 2),
         "seconds": round(learned, 2),
-        "events_per_second": round(taught / learned),
+        "events per second": round(taught / learned),
     }

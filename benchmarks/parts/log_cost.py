@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from statistics import median
@@ -59,7 +58,6 @@ def _cost(log: Log, records: list[Lessons], engine: Engine) -> dict[str, float]:
         "fold": _seconds(fold),
     }
     learning.flush()
-    seconds["read"] = asyncio.run(log.read_whole(lambda messages: None))
     return {step: taken / _STRETCH * 1e6 for step, taken in seconds.items()}
 
 

@@ -10,17 +10,23 @@ from benchmarks.parts.place import Place
 from contracts.events import Click
 from contracts.learning import Lessons, encode_lessons
 
+Events = Callable[[int, int], Iterable[Click]]
+"""First position and number → events."""
+
+_BEFORE = 400_000  # events before those whose size is measured: most histories are full by then
 _EVENTS = 100_000
+_SMALL = 20  # events of a record at 1,000 events/s
 
 
-def sizes(place: Place, orders: dict[str, Callable[[int], Iterable[Click]]]) -> dict[str, dict[str, float]]:
-    """Return order of the events → kind of log → bytes per event; an order yields its first n events."""
+def sizes(place: Place, orders: dict[str, Events]) -> dict[str, dict[str, float]]:
+    """Return order of the events → kind of log → bytes per event."""
     return {name: _size(place, name.replace(" ", "-"), events) for name, events in orders.items()}
 
 
-def _size(place: Place, name: str, events: Callable[[int], Iterable[Click]]) -> dict[str, float]:
-    records = list(Teacher().teach(events(_EVENTS), BATCH))
-    small = list(Teacher().teach(events(_EVENTS), 20))
+def _size(place: Place, name: str, events: Events) -> dict[str, float]:
+    records, small = (
+        list(Teacher(events(0, _BEFORE)).teach(events(_BEFORE, _EVENTS), size)) for size in (BATCH, _SMALL)
+    )
 
     def on_disk(kind: str, lessons: Iterable[Lessons], compression: str = "zstd", *, each: bool = False) -> float:
         log = Log(place, f"size-{name}-{kind}", compression)
@@ -34,5 +40,5 @@ def _size(place: Place, name: str, events: Callable[[int], Iterable[Click]]) -> 
         "on disk, zstd": on_disk("zstd", records),
         "the same without history": on_disk("bare", map(without_history, records)),
         # At a low rate Kafka has no second record to compress together with the first.
-        "zstd, 20 events a record": on_disk("small", small, each=True),
+        f"zstd, {_SMALL} events a record": on_disk("small", small, each=True),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmarks.parts.control import Control
@@ -108,7 +107,7 @@ class Measures:
     def freshness(self) -> dict[str, Any]:
         """Produce at a steady rate while the worker runs; a fresh worker, so that its percentiles are of this alone."""
         n = self._sizes.rate * self._sizes.seconds
-        file = Path(self._place.settings.home) / "steady.jsonl"
+        file = self._place.settings.home_dir / "steady.jsonl"
         file.write_bytes(b"\n".join(map(encode, self._stream.clicks(self._take(n), n))))
         with running_worker(self._place) as worker:
             sent = figures_of(
@@ -124,7 +123,7 @@ class Measures:
 
     def _catch_up(self, events: int) -> dict[str, Any]:
         """Start a worker on events that were published while none ran, and let it catch up."""
-        config = Path(self._place.settings.home) / "catch-up.toml"
+        config = self._place.settings.home_dir / "catch-up.toml"
         # Lists made anew without an event would be counted as if there had been one.
         config.write_text("[worker]\nfreshened_per_s = 0\n")
         with running_worker(self._place, config) as worker:

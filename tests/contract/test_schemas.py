@@ -41,7 +41,7 @@ def test_golden_events_are_valid(name: str) -> None:
 VALID = [
     ("clicks", {"user": 7, "item": "i"}),
     ("clicks", {"user": "u", "item": "i", "time": None, "other": [1]}),
-    ("ratings", {"user": "u", "item": "i", "rating": 5}),
+    ("ratings", {"user": "u", "item": "i", "rating": 5, "id": None}),
     ("impressions", {"user": "u", "items": [1, "b"], "list": "1.2"}),
     ("items", {"item": "i", "vector": None}),
     ("users", {"user": "u", "attributes": {"a": True}}),
@@ -52,6 +52,7 @@ INVALID = [
     ("clicks", {"user": "u", "item": ""}),
     ("clicks", {"user": "u", "item": "x" * 257}),
     ("clicks", {"user": "u", "item": 1.5}),
+    ("clicks", {"user": "u", "item": "i", "id": ""}),
     ("clicks", {"user": "u", "item": "i", "time": -1}),
     ("clicks", {"user": "u", "item": "i", "time": "1"}),
     ("clicks", {"user": "u", "item": "i", "type": "buy"}),
