@@ -221,12 +221,12 @@ def _select(scores, rows, best):
     finite = 0
     low = -EXCLUDED
     high = EXCLUDED
+    # Without branches, here and below: this is done for every item of every list.
     for x in range(len(scores)):
         s = scores[x]
-        if s > EXCLUDED:
-            finite += 1
-            low = min(low, s)
-            high = max(high, s)
+        finite += s > EXCLUDED
+        low = min(low, s if s > EXCLUDED else -EXCLUDED)
+        high = max(high, s)
     wanted = min(wanted, finite)
     if wanted == 0:
         return 0
@@ -245,12 +245,12 @@ def _select(scores, rows, best):
             low, passed = middle, count
         else:
             high = middle
-    found = np.empty(passed, np.int32)
+    found = np.empty(len(scores) + 1, np.int32)
     k = 0
     for x in range(len(scores)):
-        if scores[x] >= low:
-            found[k] = x
-            k += 1
+        found[k] = x
+        k += scores[x] >= low
+    found = found[:k]
     # Stable, so that equal scores stand in the order of their rows.
     order = np.argsort(-scores[found], kind="mergesort")
     for k in range(wanted):

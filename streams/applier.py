@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -77,6 +78,7 @@ class Applier:
         self._letters, self._lists, self._status = letters, lists, status
         self._kinds, self._topic_ids, self._score_every, self._warn = kinds, topic_ids, score_every, warn
         self._lock = asyncio.Lock()
+        self._beside = ThreadPoolExecutor(1, "rank")
         self._warned = False
         self.applied: dict[tuple[str, int], int] = {}
         self.home: Callable[[str], int] = lru_cache(maxsize=200_000)(lambda user: partition_of(user, partitions))
@@ -93,9 +95,7 @@ class Applier:
             # Nothing is awaited from here on: no other batch, and no barrier, can see half of this one.
             self._log.fold()
             observation = self._engine.observe(given.batch)
-            self._measure(observation)
-            slots = np.unique(observation.slots[observation.observed.outcome == APPLIED])
-            lists = self._lists.make(slots)
+            lists = self._measured(observation)
             self.applied.update(records.next_offsets)
             self._outbox.put(lambda: self._deliver(records, given, observation, lists))
 
@@ -177,8 +177,13 @@ class Applier:
                 self._warn(f"{error}; this user starts anew, `headrace replay` rebuilds what was lost")
                 self._engine.users.admit(user, None)
 
-    def _measure(self, observation: Observation) -> None:
+    def _measured(self, observation: Observation) -> list[tuple[str, bytes]]:
+        """Make the new lists, and meanwhile rank the items chosen: both only read, and neither holds the interpreter."""
+        shown = self._lists.was_shown(observation)
+        ranking = self._beside.submit(self._engine.rank, observation, self._score_every, self._status.events_applied)
         outcome = observation.observed.outcome
-        ranks = self._engine.rank(observation, self._score_every, self._status.events_applied)
-        shown = self._lists.was_shown(observation, ranks.events)
-        self._status.observed(int((outcome <= DUPLICATE).sum()), int((outcome == DUPLICATE).sum()), ranks, shown)
+        lists = self._lists.make(np.unique(observation.slots[outcome == APPLIED]))
+        ranks = ranking.result()
+        n, duplicates = int((outcome <= DUPLICATE).sum()), int((outcome == DUPLICATE).sum())
+        self._status.observed(n, duplicates, ranks, shown[ranks.events])
+        return lists

@@ -59,14 +59,14 @@ class ListMaker:
             made.append((user, head.encode() + body + self._ratings(user, rows) + b"}"))
         return made
 
-    def was_shown(self, observation: Observation, events: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return for these events whether their item stood among the first ten of the list that its user had."""
+    def was_shown(self, observation: Observation) -> NDArray[np.bool_]:
+        """Return for each event whether its item stands among the first ten of the list that its user has now."""
         engine = self._engine
-        shown = engine.users.shown[observation.slots[events]]
+        shown = engine.users.shown[observation.slots]
         without = shown[:, 0] == NONE
         if without.any() and len(self._popular):
             shown[without, : len(self._popular)] = self._popular
-        targets = engine.items.catalogue.rows(observation.keys[events])
+        targets = engine.items.catalogue.rows(observation.keys)
         return np.asarray((shown == targets[:, None]).any(axis=1))
 
     def write_shared(self, store: Store) -> Callable[[], None]:

@@ -148,6 +148,9 @@ def score(recent, neighbours, after, before, used, totals, followed, together):
 
     ``recent`` holds the rows of his earlier items, newest first, -1 where unknown.
     """
+    # Square roots first, in a loop that vectorises, because adding to scattered places does not.
+    after_terms = np.empty(SLOTS, np.float32)
+    both_terms = np.empty(SLOTS, np.float32)
     for k in range(min(WINDOW, len(recent))):
         row = recent[k]
         if row < 0:
@@ -155,8 +158,12 @@ def score(recent, neighbours, after, before, used, totals, followed, together):
         lag = np.float32(1.0) / np.float32(k + 1)
         after_scale = lag / np.sqrt(np.float32(max(totals[row, 0], UNITS)))
         both_scale = lag / np.sqrt(np.float32(max(totals[row, 1], UNITS)))
-        for slot in range(used[row]):
-            x = neighbours[row, slot]
+        n = used[row]
+        for slot in range(n):
             n_after = np.float32(after[row, slot])
-            followed[x] += after_scale * np.sqrt(n_after)
-            together[x] += both_scale * np.sqrt(n_after + np.float32(before[row, slot]))
+            after_terms[slot] = after_scale * np.sqrt(n_after)
+            both_terms[slot] = both_scale * np.sqrt(n_after + np.float32(before[row, slot]))
+        for slot in range(n):
+            x = neighbours[row, slot]
+            followed[x] += after_terms[slot]
+            together[x] += both_terms[slot]
