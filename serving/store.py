@@ -52,12 +52,9 @@ class Store:
 
     def write_lists(self, lists: Sequence[tuple[str, bytes]], watermarks: Offsets) -> None:
         """Write users' lists, then how far the input has come: a reader who sees the watermark sees the lists."""
-        for start in range(0, len(lists), _PIPELINE):
-            pipeline = self._client.pipeline(transaction=False)
-            for user, value in lists[start : start + _PIPELINE]:
-                pipeline.execute_command("SET", self._keys.top(user), value, "EX", self._list_ttl_s)
-            pipeline.execute()
         pipeline = self._client.pipeline(transaction=False)
+        for user, value in lists:
+            pipeline.execute_command("SET", self._keys.top(user), value, "EX", self._list_ttl_s)
         for (topic, partition), offset in watermarks.items():
             pipeline.hset(self._keys.watermark(partition), topic, str(offset))
         pipeline.execute()

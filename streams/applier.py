@@ -178,7 +178,7 @@ class Applier:
                 self._engine.users.admit(user, None)
 
     def _measured(self, observation: Observation) -> list[tuple[str, bytes]]:
-        """Make the new lists, and meanwhile rank the items chosen: both only read, and neither holds the interpreter."""
+        """Make the new lists, and meanwhile rank the items chosen: both only read, neither holds the interpreter."""
         shown = self._lists.was_shown(observation)
         ranking = self._beside.submit(self._engine.rank, observation, self._score_every, self._status.events_applied)
         outcome = observation.observed.outcome
