@@ -7,21 +7,17 @@ never staler than the item model, and deleting the state deletes what was learne
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
 from contracts.learning import HISTORY
 from models.kernel import grown, kernel
+from models.seen import LENGTH, START, SeenItems
+from models.user_state import UserState, decode_state, encode_state
 
-FORMAT = 1
-MAX_SEEN = 10_000
-"""So many items of a user are kept out of his lists exactly; beyond, the oldest tenth is let go."""
 TOPICS = ("clicks", "ratings")
 """The topics whose offsets a state contains."""
 SHOWN = 10
@@ -29,13 +25,6 @@ SHOWN = 10
 
 # What became of an event.
 APPLIED, REPEAT, DUPLICATE, CONTAINED = 0, 1, 2, 3
-
-_HEADER = struct.Struct("<BBHIqqI")  # format, length of history, reserved, events, offsets of clicks and ratings, seen
-_CHECKSUM = struct.Struct("<I")
-
-
-class CorruptState(ValueError):
-    """Bytes that are not a user state: damaged, or of a newer format."""
 
 
 @dataclass(slots=True)
@@ -120,10 +109,7 @@ class UserTable:
         self.shown = np.full((capacity, SHOWN), -1, np.int32)  # rows that head the user's list, for measuring it
         self._used = np.zeros(capacity, np.int64)
         self._dirty = np.zeros(capacity, np.bool_)
-        # Seen items lie in one pool: a user's stretch is (start, length, room).
-        self._pool = np.zeros(65_536, np.uint64)
-        self._pool_end = 0
-        self._seen = np.zeros((capacity, 3), np.int64)
+        self._seen = SeenItems(capacity, self._in_use)
 
     def __len__(self) -> int:
         """Return the number of resident users."""
@@ -143,29 +129,23 @@ class UserTable:
         """
         if user in self._slots:
             return
-        decoded = None if state is None else _decode(state)
+        known = None if state is None else decode_state(state)
         slot = self._take_slot(user)
         self._events[slot] = 0
         self._offsets[slot] = -1
         self.listed[slot] = 0
         self.shown[slot] = -1
-        self._seen[slot] = 0
         self._dirty[slot] = False
         self._used[slot] = self._clock
-        if decoded is not None:
-            n = len(decoded.keys)
-            # Stored oldest first, so that position k is where the ring has it.
-            ring = np.arange(decoded.events - n, decoded.events) % HISTORY
-            self._events[slot] = decoded.events
-            self._keys[slot, ring] = decoded.keys
-            self._times[slot, ring] = decoded.times
-            self._identities[slot, ring] = decoded.identities
-            self._kinds[slot, ring] = decoded.kinds
-            self._offsets[slot] = decoded.offsets
-            self._reserve(np.array([slot]), np.array([len(decoded.seen)]))
-            start = self._seen[slot, 0]
-            self._pool[start : start + len(decoded.seen)] = decoded.seen
-            self._seen[slot, 1] = len(decoded.seen)
+        self._seen.put(slot, _NOTHING if known is None else known.seen)
+        if known is not None:
+            ring = _ring(known.events)
+            self._events[slot] = known.events
+            self._keys[slot, ring] = known.keys
+            self._times[slot, ring] = known.times
+            self._identities[slot, ring] = known.identities
+            self._kinds[slot, ring] = known.kinds
+            self._offsets[slot] = known.offsets
 
     def slot(self, user: str) -> int:
         """Return the slot of a resident user."""
@@ -177,7 +157,7 @@ class UserTable:
         self._clock += 1
         self._used[events.slot] = self._clock
         self._dirty[events.slot] = True
-        self._reserve(*np.unique(events.slot, return_counts=True))
+        self._seen.reserve(*np.unique(events.slot, return_counts=True))
         observed = Observed(
             np.zeros(n, np.int8),
             np.zeros(n, np.bool_),
@@ -188,7 +168,7 @@ class UserTable:
         _apply(
             events.slot, events.key, events.identity, events.time, events.kind, events.topic, events.offset,
             self._events, self._keys, self._times, self._identities, self._kinds, self._offsets,
-            self._pool, self._seen,
+            self._seen.pool, self._seen.stretches,
             observed.outcome, observed.novel, observed.n_seen, observed.lengths, observed.history,
         )  # fmt: skip
         return observed
@@ -206,16 +186,13 @@ class UserTable:
 
         ``lengths`` limits each to his first so many: what he had had before a later event.
         """
-        counts = self._seen[slots, 1] if lengths is None else lengths
-        starts = np.zeros(len(slots), np.int64)
-        np.cumsum(counts[:-1], out=starts[1:])
-        values = np.empty(int(counts.sum()), np.uint64)
-        _gather(self._pool, self._seen[slots, 0], starts, counts, values)
+        counts = self._seen.stretches[slots, LENGTH] if lengths is None else lengths
+        values, starts = self._seen.gather(slots, counts)
         return values, starts, counts
 
     def outdated(self, revision: int, n: int) -> NDArray[np.int32]:
         """Return up to ``n`` resident users whose lists are of an older revision, the oldest first."""
-        slots = np.fromiter(self._slots.values(), np.int32, len(self._slots))
+        slots = self._in_use().astype(np.int32)
         slots = slots[(self.listed[slots] < revision) & (self._events[slots] > 0)]
         return slots[np.argsort(self.listed[slots], kind="stable")[:n]]
 
@@ -232,7 +209,7 @@ class UserTable:
             return
         # A tenth more than needed, so that this does not happen at every barrier.
         surplus += self._resident // 10
-        slots = np.fromiter(self._slots.values(), np.int64, len(self._slots))
+        slots = self._in_use()
         slots = slots[~self._dirty[slots]]
         for slot in slots[np.argsort(self._used[slots], kind="stable")[:surplus]]:
             del self._slots[self.names[slot]]
@@ -244,37 +221,38 @@ class UserTable:
         self._slots.clear()
         self._free = list(range(len(self.names)))
         self._dirty[:] = False
-        self._pool_end = 0
+        self._seen.clear()
 
     def encode(self, slot: int) -> bytes:
-        """Return a user's stored form: header, history oldest first, seen items, checksum; all little-endian."""
+        """Return a user's stored form, see :mod:`models.user_state`."""
         events = int(self._events[slot])
-        n = min(events, HISTORY)
-        ring = np.arange(events - n, events) % HISTORY
-        start, length, _ = self._seen[slot]
-        body = b"".join(
-            (
-                _HEADER.pack(FORMAT, n, 0, events, *self._offsets[slot].tolist(), length),
-                self._keys[slot, ring].tobytes(),
-                self._times[slot, ring].tobytes(),
-                self._identities[slot, ring].tobytes(),
-                self._kinds[slot, ring].tobytes(),
-                self._pool[start : start + length].tobytes(),
+        ring = _ring(events)
+        clicks, ratings = self._offsets[slot].tolist()
+        return encode_state(
+            UserState(
+                events,
+                (clicks, ratings),
+                self._keys[slot, ring],
+                self._times[slot, ring],
+                self._identities[slot, ring],
+                self._kinds[slot, ring],
+                self._seen.keys(slot),
             )
         )
-        return body + _CHECKSUM.pack(xxhash.xxh32_intdigest(body))
 
     def history(self, user: str) -> list[tuple[int, int, int]]:
         """Return (item key, time, kind) of a resident user's recent events, oldest first."""
         slot = self._slots[user]
-        events = int(self._events[slot])
-        ring = np.arange(events - min(events, HISTORY), events) % HISTORY
+        ring = _ring(int(self._events[slot]))
         columns = (self._keys[slot, ring], self._times[slot, ring], self._kinds[slot, ring])
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the resident users."""
         return iter(self._slots)
+
+    def _in_use(self) -> NDArray[np.int64]:
+        return np.fromiter(self._slots.values(), np.int64, len(self._slots))
 
     def _take_slot(self, user: str) -> int:
         if self._free:
@@ -291,63 +269,19 @@ class UserTable:
     def _grow(self) -> None:
         capacity = 2 * len(self._events)
         for name in (
-            "_events", "_keys", "_times", "_identities", "_kinds", "_offsets", "_used", "_dirty", "_seen",
+            "_events", "_keys", "_times", "_identities", "_kinds", "_offsets", "_used", "_dirty",
             "listed", "shown",
         ):  # fmt: skip
             setattr(self, name, grown(getattr(self, name), capacity))
-
-    def _reserve(self, slots: NDArray[np.integer], more: NDArray[np.integer]) -> None:
-        """Make sure that so many seen items can be appended to each of the slots, all distinct."""
-        _let_go(slots, self._pool, self._seen)
-        needed = self._seen[slots, 1] + more
-        short = needed > self._seen[slots, 2]
-        if not short.any():
-            return
-        # Twice what is needed now, so that a user moves only as often as his items double.
-        rooms = np.maximum(16, 2 * needed[short])
-        if self._pool_end + rooms.sum() > len(self._pool):
-            self._compact(int(rooms.sum()))
-        self._pool_end = _move(slots[short], rooms, self._pool, self._pool_end, self._seen)
-
-    def _compact(self, room: int) -> None:
-        slots = np.fromiter(self._slots.values(), np.int64, len(self._slots))
-        slots = slots[self._seen[slots, 2] > 0]
-        pool = np.zeros(max(65_536, 2 * (int(self._seen[slots, 2].sum()) + room)), np.uint64)
-        end = 0
-        for slot in slots:
-            start, length, size = self._seen[slot]
-            pool[end : end + length] = self._pool[start : start + length]
-            self._seen[slot, 0] = end
-            end += size
-        self._pool, self._pool_end = pool, end
+        self._seen.grow(capacity)
 
 
-@dataclass(slots=True)
-class _State:
-    events: int
-    offsets: tuple[int, int]
-    keys: NDArray[np.uint64]
-    times: NDArray[np.int64]
-    identities: NDArray[np.uint64]
-    kinds: NDArray[np.uint8]
-    seen: NDArray[np.uint64]
+_NOTHING = np.zeros(0, np.uint64)
 
 
-def _decode(state: bytes) -> _State:
-    if len(state) < _HEADER.size + _CHECKSUM.size:
-        raise CorruptState(f"a user state of {len(state)} bytes")
-    format_, n, _, events, clicks, ratings, n_seen = _HEADER.unpack_from(state)
-    if format_ != FORMAT:
-        raise CorruptState(f"a user state of format {format_}, this version reads {FORMAT}")
-    body, checksum = state[: -_CHECKSUM.size], _CHECKSUM.unpack(state[-_CHECKSUM.size :])[0]
-    if len(body) != _HEADER.size + n * 25 + n_seen * 8 or xxhash.xxh32_intdigest(body) != checksum:
-        raise CorruptState("a user state whose checksum does not fit")
-    columns: list[NDArray[Any]] = []
-    at = _HEADER.size
-    for dtype, length in (("<u8", n), ("<i8", n), ("<u8", n), ("<u1", n), ("<u8", n_seen)):
-        columns.append(np.frombuffer(body, dtype, length, at))
-        at += columns[-1].nbytes
-    return _State(events, (clicks, ratings), *columns)
+def _ring(events: int) -> NDArray[np.int64]:
+    """Return where the recent ones of so many events stand, oldest first."""
+    return np.arange(events - min(events, HISTORY), events) % HISTORY
 
 
 @kernel
@@ -369,7 +303,7 @@ def _apply(
         for k in range(n):
             same |= identities[slot, k] == identity[e]
             oldest = min(oldest, times[slot, k])
-        start, had = seen[slot, 0], seen[slot, 1]
+        start, had = seen[slot, START], seen[slot, LENGTH]
         new = True
         for k in range(start, start + had):
             new &= pool[k] != item[e]
@@ -394,7 +328,7 @@ def _apply(
         events[slot] += 1
         if new:
             pool[start + had] = item[e]
-            seen[slot, 1] += 1
+            seen[slot, LENGTH] += 1
         outcome[e] = APPLIED
 
 
@@ -406,34 +340,3 @@ def _recent(slots, events, keys, history, lengths):
         for k in range(n):
             history[position, k] = keys[slot, (events[slot] - 1 - k) % HISTORY]
         lengths[position] = n
-
-
-@kernel
-def _gather(pool, sources, starts, lengths, values):
-    for position in range(len(sources)):
-        for k in range(lengths[position]):
-            values[starts[position] + k] = pool[sources[position] + k]
-
-
-@kernel
-def _let_go(slots, pool, seen):
-    for position in range(len(slots)):
-        start, length = seen[slots[position], 0], seen[slots[position], 1]
-        if length >= MAX_SEEN:
-            surplus = length - MAX_SEEN + MAX_SEEN // 10
-            for k in range(length - surplus):
-                pool[start + k] = pool[start + k + surplus]
-            seen[slots[position], 1] = length - surplus
-
-
-@kernel
-def _move(slots, rooms, pool, end, seen):
-    for position in range(len(slots)):
-        slot = slots[position]
-        start, length = seen[slot, 0], seen[slot, 1]
-        for k in range(length):
-            pool[end + k] = pool[start + k]
-        seen[slot, 0] = end
-        seen[slot, 2] = rooms[position]
-        end += rooms[position]
-    return end

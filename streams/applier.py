@@ -20,7 +20,8 @@ from contracts.events import Click, InvalidEvent, Rating, decode
 from contracts.learning import Source
 from contracts.topics import partition_of
 from models.engine import Batch, Engine, Observation
-from models.users import APPLIED, DUPLICATE, CorruptState
+from models.user_state import CorruptState
+from models.users import APPLIED, DUPLICATE
 from serving.store import Store
 from streams.deadletters import DeadLetters
 from streams.learning import LearningLog

@@ -11,7 +11,8 @@ import pytest
 
 from contracts.learning import UnknownFormat, decode_lessons, encode_lessons, introduction
 from contracts.redis import decode_vector, encode_vector
-from models.users import CorruptState, UserTable
+from models.user_state import CorruptState
+from models.users import UserTable
 
 STATE = golden.user_state()
 RECORD = encode_lessons(golden.LESSONS)

@@ -16,7 +16,7 @@ from contracts.learning import Lessons, Source, encode_lessons
 from contracts.redis import Keys, encode_list, encode_vector
 from contracts.topics import LEARNING as LEARNING_LOG
 from contracts.topics import PUBLIC, topic_name
-from models.users import FORMAT as USER
+from models.user_state import FORMAT as USER
 from models.users import Arrivals, UserTable
 
 FOLDER = Path(__file__).parent

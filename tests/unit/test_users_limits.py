@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from users_reference import Event, User, apply, arrivals, click, compare
 
-from models.users import APPLIED, DUPLICATE, MAX_SEEN, CorruptState, UserTable
+from models.seen import MAX_SEEN
+from models.user_state import CorruptState
+from models.users import APPLIED, DUPLICATE, UserTable
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from contracts.learning import HISTORY
-from models.users import APPLIED, CONTAINED, DUPLICATE, MAX_SEEN, REPEAT, TOPICS, Arrivals, Observed, UserTable
+from models.seen import MAX_SEEN
+from models.users import APPLIED, CONTAINED, DUPLICATE, REPEAT, TOPICS, Arrivals, Observed, UserTable
 
 
 class Event(NamedTuple):

@@ -1,0 +1,89 @@
+"""A user's stored form: a short byte string that says all that we know of him.
+
+Little-endian: header (format, length of the history, 2 bytes reserved, events ever, last offsets contained of clicks
+and ratings, number of seen items), then the history oldest first as columns (item keys, times, identities, kinds), the keys
+of all seen items, and a checksum of it all.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+FORMAT = 1
+
+_HEADER = struct.Struct("<BBHIqqI")
+_CHECKSUM = struct.Struct("<I")
+
+
+class CorruptState(ValueError):
+    """Bytes that are not a user state: damaged, or of a newer format."""
+
+
+@dataclass(slots=True)
+class UserState:
+    """What we know of a user.
+
+    Attributes
+    ----------
+    events : int
+        Events ever.
+    offsets : tuple of int
+        Last offset contained of his own partition of clicks and of ratings, -1 = none.
+    keys, times, identities, kinds : ndarray, shape (n,)
+        His recent events, oldest first: item key, event time in ms, identity, position in ``contracts.events.TYPES``.
+    seen : ndarray of uint64
+        Keys of all items that he has had.
+    """
+
+    events: int
+    offsets: tuple[int, int]
+    keys: NDArray[np.uint64]
+    times: NDArray[np.int64]
+    identities: NDArray[np.uint64]
+    kinds: NDArray[np.uint8]
+    seen: NDArray[np.uint64]
+
+
+def encode_state(state: UserState) -> bytes:
+    """Return the stored form."""
+    body = b"".join(
+        (
+            _HEADER.pack(FORMAT, len(state.keys), 0, state.events, *state.offsets, len(state.seen)),
+            state.keys.astype("<u8", copy=False).tobytes(),
+            state.times.astype("<i8", copy=False).tobytes(),
+            state.identities.astype("<u8", copy=False).tobytes(),
+            state.kinds.tobytes(),
+            state.seen.astype("<u8", copy=False).tobytes(),
+        )
+    )
+    return body + _CHECKSUM.pack(xxhash.xxh32_intdigest(body))
+
+
+def decode_state(value: bytes) -> UserState:
+    """Decode :func:`encode_state`'s bytes.
+
+    Raises
+    ------
+    CorruptState
+        When the bytes are damaged, or of a newer format.
+    """
+    if len(value) < _HEADER.size + _CHECKSUM.size:
+        raise CorruptState(f"a user state of {len(value)} bytes")
+    format_, n, _, events, clicks, ratings, n_seen = _HEADER.unpack_from(value)
+    if format_ != FORMAT:
+        raise CorruptState(f"a user state of format {format_}, this version reads {FORMAT}")
+    body, checksum = value[: -_CHECKSUM.size], _CHECKSUM.unpack(value[-_CHECKSUM.size :])[0]
+    if len(body) != _HEADER.size + n * 25 + n_seen * 8 or xxhash.xxh32_intdigest(body) != checksum:
+        raise CorruptState("a user state whose checksum does not fit")
+    columns: list[NDArray[Any]] = []
+    at = _HEADER.size
+    for dtype, length in (("<u8", n), ("<i8", n), ("<u8", n), ("<u1", n), ("<u8", n_seen)):
+        columns.append(np.frombuffer(body, dtype, length, at))
+        at += columns[-1].nbytes
+    return UserState(events, (clicks, ratings), *columns)
