@@ -44,7 +44,7 @@ class Worker(_Section, frozen=True):
 
     batch: Positive = 512  # events applied at once, at most
     window: Positive = 8  # batches between consumer and agents, at most
-    linger_ms: Annotated[int, Meta(ge=0)] = 20  # wait for a fuller batch: half the CPU, same p99
+    linger_ms: Annotated[int, Meta(ge=0)] = 5  # wait for a fuller batch
     barrier_ms: Positive = 1000  # how much may be read again after a crash
     session_ms: Positive = 10_000  # until a crashed worker's partitions move
     instance: str = ""  # static identity where a supervisor restarts the same worker

@@ -1,8 +1,8 @@
 """A user's stored form: a short byte string that says all that we know of him.
 
 Little-endian: header (format, length of the history, 2 bytes reserved, events ever, last offsets contained of clicks
-and ratings, number of seen items), then the history oldest first as columns (item keys, times, identities, kinds), the keys
-of all seen items, and a checksum of it all.
+and ratings, number of seen items), then the history oldest first as columns (item keys, times, identities, kinds), the
+keys of all seen items, and a checksum of it all.
 """
 
 from __future__ import annotations
