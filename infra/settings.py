@@ -48,7 +48,7 @@ class Worker(_Section, frozen=True):
     barrier_ms: Positive = 1000  # how much may be read again after a crash
     session_ms: Positive = 10_000  # until a crashed worker's partitions move
     instance: str = ""  # static identity where a supervisor restarts the same worker
-    freshened_per_s: Annotated[int, Meta(ge=0)] = 500  # older lists made anew while there is time
+    freshened_per_s: Annotated[int, Meta(ge=0)] = 200  # older lists made anew while there is time
     resident_users: Positive = 100_000  # user states kept in memory
     list_days: Positive = 90  # a list that nobody refreshed leaves Redis after so many days
 

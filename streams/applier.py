@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,9 @@ from streams.lists import ListMaker
 from streams.outbox import Outbox, stubbornly
 from streams.records import Records
 from streams.status import Status
+
+# Below so many events, waking another thread costs more than it saves.
+_WORTH_A_THREAD = 64
 
 
 @dataclass(slots=True)
@@ -179,12 +182,18 @@ class Applier:
                 self._engine.users.admit(user, None)
 
     def _measured(self, observation: Observation) -> list[tuple[str, bytes]]:
-        """Make the new lists, and meanwhile rank the items chosen: both only read, neither holds the interpreter."""
+        """Make the new lists, and rank the items chosen; in large batches beside each other, since both only read."""
         shown = self._lists.was_shown(observation)
-        ranking = self._beside.submit(self._engine.rank, observation, self._score_every, self._status.events_applied)
         outcome = observation.observed.outcome
-        lists = self._lists.make(np.unique(observation.slots[outcome == APPLIED]))
-        ranks = ranking.result()
+        slots = np.unique(observation.slots[outcome == APPLIED])
+        rank = partial(self._engine.rank, observation, self._score_every, self._status.events_applied)
+        if len(outcome) >= _WORTH_A_THREAD:
+            ranking = self._beside.submit(rank)
+            lists = self._lists.make(slots)
+            ranks = ranking.result()
+        else:
+            ranks = rank()
+            lists = self._lists.make(slots)
         n, duplicates = int((outcome <= DUPLICATE).sum()), int((outcome == DUPLICATE).sum())
         self._status.observed(n, duplicates, ranks, shown[ranks.events])
         return lists

@@ -20,8 +20,8 @@ from serving.store import Store
 RATED = 10
 """How many items of a list carry a predicted rating."""
 _SIMILAR = 50
-_REFRESHED_ITEMS = 100
-"""Items whose neighbours are written at once, at most; the others wait for the next second."""
+_REFRESHED_ITEMS = 10
+"""Items whose neighbours are written in one turn of the event loop, at most; the others wait for the next."""
 
 
 class ListMaker:

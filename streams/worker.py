@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import time
@@ -195,6 +196,8 @@ class _Worker(mode.Service):
         except HeadraceError as error:
             self._crash(error)
             return
+        gc.collect()
+        gc.freeze()  # what is here now stays: later collections need not look through it
         self._ready = True
         self.log.info(
             "ready: %d items, log position %d", len(self._engine.items.catalogue), self._engine.items.position
@@ -282,15 +285,16 @@ class _Worker(mode.Service):
             if self._ready:
                 self._shelf.expire()
                 self._put(self._lists.write_shared(self._store))
-                self._put(self._lists.write_items(self._store))
 
     @mode.Service.task
     async def _freshen(self) -> None:
         budget = round(self._settings.worker.freshened_per_s * _FRESHEN_S)
         async for _ in self.itertimer(_FRESHEN_S, name="freshen"):
             # Only when new events leave time for it.
-            if self._ready and budget and self._outbox.idle:
-                await self._applier.freshen(budget)
+            if self._ready and self._outbox.idle:
+                self._put(self._lists.write_items(self._store))
+                if budget:
+                    await self._applier.freshen(budget)
 
     @mode.Service.task
     async def _report_often(self) -> None:
