@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import socket
 import time
@@ -99,6 +100,8 @@ def run(settings: Settings, *, verbose: bool) -> BaseException | None:
         Log what happens, not only what goes wrong.
     """
     app = create_app(settings)
+    # A late turn of the event loop under load is what the window and the lag are for, not news.
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)
     worker = faust.Worker(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False, quiet=not verbose)
     with contextlib.suppress(SystemExit):
         worker.execute_from_commandline()
