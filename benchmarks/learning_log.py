@@ -32,7 +32,7 @@ from evaluation.datasets import open_dataset
 from models.warmup import warm_up
 
 _TITLES = {
-    "cost": "µs per event, by events per record",
+    "cost": "µs of a core per event, by events per record",
     "size": "bytes per event",
     "trip": "from append to folded",
     "catch_up": "reading a log back",
@@ -78,7 +78,7 @@ def _print(results: dict[str, Any]) -> None:
     console = Console()
     for name, title in _TITLES.items():
         rows = results[name]
-        table = Table("", *next(iter(rows.values())), title=title)
+        table = Table("", *next(iter(rows.values())), title=title, box=None, header_style="dim")
         for label, values in rows.items():
             table.add_row(label, *(f"{value:,}" for value in values.values()))
         console.print(table)

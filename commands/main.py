@@ -17,6 +17,7 @@ COMMANDS = {
     "simulate": "Publish what simulated visitors do with their lists.",
     "recommend": "Show a user's list.",
     "item": "Show an item and its neighbours.",
+    "evaluate": "Measure how good the recommendations are on your events.",
     "deadletters": "Show what could not be used, and send it again.",
 }
 

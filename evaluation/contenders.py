@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.errors import EvaluationError
 from models import ranking
 from models.combine import SCORERS, Tables
 from models.item_model import ItemModel
@@ -19,6 +20,8 @@ Scores = NDArray[np.float32] | NDArray[np.float64]
 
 _DAY_MS = 24 * 3600 * 1000
 _OF_THE_ENGINE = ("blend", *SCORERS)
+SCORED_AT_ONCE = frozenset(_OF_THE_ENGINE)
+"""What :attr:`Moment.apart` scores in one go."""
 
 
 @dataclass
@@ -187,12 +190,12 @@ def contender(name: str, seed: int) -> Contender:
 
     Raises
     ------
-    ValueError
+    EvaluationError
         When there is no such name.
     """
     if name in _OF_THE_ENGINE:
         return OfTheEngine(name)
-    if name.removesuffix(SHUFFLED) in _OF_THE_ENGINE:
+    if of_the_engine(name):
         return Shuffled(name.removesuffix(SHUFFLED), seed)
     match name:
         case "popularity":
@@ -205,7 +208,12 @@ def contender(name: str, seed: int) -> Contender:
             return Recency()
         case "random":
             return Random(seed)
-    raise ValueError(f"there is no model {name!r}; there are {', '.join(MODELS)}")
+    raise EvaluationError(f"there is no model {name!r}; there are {', '.join(MODELS)}")
+
+
+def of_the_engine(name: str) -> bool:
+    """Return whether a name is the engine's blend or one of its scorers, shuffled or not."""
+    return name.removesuffix(SHUFFLED) in _OF_THE_ENGINE
 
 
 def _room(counts: NDArray[np.float64], rows: int) -> NDArray[np.float64]:

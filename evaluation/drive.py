@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.contenders import Contender, Moment
+from evaluation.contenders import SCORED_AT_ONCE, Contender, Moment
 from evaluation.log import Log, source
 from evaluation.protocols import Plan
 from models import ranking
 from models.engine import Batch, Engine, Observation
+from models.users import APPLIED
 
 _AHEAD = 4096  # events observed at once: 6 µs an event then, 140 µs one by one
 
@@ -40,6 +41,8 @@ class Placings:
         Contender → rows of its best items for the event's user, shape (m, k), -1 = no more candidates.
     passed_over : dict
         Why a chosen event was not ranked → how many.
+    learned : int
+        How many events were learned.
     engine_s, ranking_s : float, dict
         Seconds spent on observing and learning; on ranking, by contender.
     """
@@ -49,6 +52,7 @@ class Placings:
     ranks: dict[str, NDArray[np.float64]]
     lists: dict[str, NDArray[np.int32]]
     passed_over: Counter[str] = field(default_factory=Counter)
+    learned: int = 0
     engine_s: float = 0.0
     ranking_s: dict[str, float] = field(default_factory=dict)
 
@@ -86,7 +90,6 @@ class Drive:
         self._wishes, self._repeats, self._lag = wishes, repeats, lag
         self._log = Log()
         self._records = 0
-        self._learned = 0
         self._placed = 0
         m = len(plan.chosen)
         self._placings = Placings(
@@ -119,6 +122,8 @@ class Drive:
         events = self._plan.stream.events(first, last)
         offsets = list(range(first, last))
         observation = self._engine.observe(Batch(events, [0] * n, offsets, [True] * n, [source(first, last - 1)]))
+        if (observation.observed.outcome != APPLIED).any():
+            raise RuntimeError(f"the engine refused some of the events {first} to {last - 1}: another stream is ranked")
         self._log.append(observation.lessons)
         self._placings.engine_s += time.perf_counter() - began
         return observation
@@ -131,8 +136,8 @@ class Drive:
             self._records += 1
             rows = self._engine.items.catalogue.admit(lessons.items)[lessons.item]
             for contender in self._contenders.values():
-                contender.learn(rows, lessons.time, self._learned)
-            self._learned += len(rows)
+                contender.learn(rows, lessons.time, self._placings.learned)
+            self._placings.learned += len(rows)
 
     def _rank(self, observation: Observation, event: int, index: int) -> None:
         why_not, moment = self._moment(observation, event, index)
@@ -141,13 +146,25 @@ class Drive:
             return
         placed, placings = self._placed, self._placings
         placings.event[placed], placings.target[placed] = event, moment.target
+        shared = self._score_shared(moment)
         for name, contender in self._contenders.items():
             began = time.perf_counter()
             scores = contender.score(moment).astype(np.float64)
+            if not np.isfinite(scores).all():
+                # Nothing is smaller or larger than NaN: such a model would seem perfect.
+                raise FloatingPointError(f"{name} has scores that are not finite for event {event}")
             rows = placings.lists[name][placed]
             placings.ranks[name][placed] = ranking.place(scores, moment.candidate, moment.target, rows)
-            placings.ranking_s[name] += time.perf_counter() - began
+            placings.ranking_s[name] += time.perf_counter() - began + shared * (name in SCORED_AT_ONCE)
         self._placed += 1
+
+    def _score_shared(self, moment: Moment) -> float:
+        """Let the engine score; return the seconds it took, which belong to each of its contenders alike."""
+        if SCORED_AT_ONCE.isdisjoint(self._contenders):
+            return 0.0
+        began = time.perf_counter()
+        _ = moment.apart
+        return time.perf_counter() - began
 
     def _moment(self, observation: Observation, event: int, index: int) -> tuple[str, Moment | None]:
         observed, items = observation.observed, self._engine.items

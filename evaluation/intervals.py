@@ -1,4 +1,4 @@
-"""Confidence intervals by bootstrap over users: whole users are drawn anew, because a user's events are not independent.
+"""Confidence intervals by bootstrap over users: whole users are drawn, because a user's events are not independent.
 
 All models are resampled together, so that differences between them are paired.
 
@@ -90,9 +90,9 @@ def difference(mean_a: float, mean_b: float, a: Floats, b: Floats) -> Difference
     # Never 0: with so many samples nothing smaller can be told.
     tail = (1 + min((apart <= 0).sum(), (apart >= 0).sum())) / (1 + len(apart))
     return Difference(
-        mean_a - mean_b,
+        float(mean_a - mean_b),
         interval(apart),
-        mean_a / mean_b - 1.0 if mean_b else 0.0,
+        float(mean_a / mean_b - 1.0) if mean_b else 0.0,
         interval(ratio),
         float(min(1.0, 2 * tail)),
     )

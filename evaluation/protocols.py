@@ -8,14 +8,16 @@ has had before (unless repeats are allowed), and events that are no wish for the
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.events import NEGATIVE_TYPES, TYPES
+from contracts.events import TYPES
 from evaluation.stream import Stream
+from models.engine import WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,17 @@ def leave_one_out(stream: Stream) -> Plan:
     return Plan("leave-one-out", {}, stream.take(order), np.arange(first, len(stream)), first)
 
 
-def wishes(stream: Stream, least_rating: float | None = None) -> NDArray[np.bool_]:
-    """Return which events are a wish for their item, shape (n,): no dislike, no rating below ``least_rating``."""
-    negative = np.array([name in NEGATIVE_TYPES for name in TYPES])
-    # An event without a rating is not below it.
-    low = np.zeros(len(stream), np.bool_) if least_rating is None else stream.rating < least_rating
-    return np.asarray(~negative[stream.kind] & ~low)
+def wishes(stream: Stream, weights: Mapping[Any, float], least_rating: float | None = None) -> NDArray[np.bool_]:
+    """Return which events are a wish for their item, shape (n,).
+
+    Parameters
+    ----------
+    stream : Stream
+    weights : mapping of str to float
+        Event type → how much it counts, over the engine's own; 0 = not a wish.
+    least_rating : float, optional
+        Ratings below it are none either. Events without a rating are not below it.
+    """
+    weight_of = {**WEIGHTS, **weights}
+    wish = np.array([weight_of[name] > 0 for name in TYPES])[stream.kind]
+    return wish if least_rating is None else wish & ~(stream.rating < least_rating)

@@ -16,6 +16,7 @@ from contracts.events import TYPES, Click, InvalidEvent, Item, Rating, decode, e
 from evaluation.datasets import Dataset
 from evaluation.rows import Dropped
 
+_LATEST_MS = 10**14  # in the year 5138: a later time is a mistake, and must not end all decays
 _RATING = TYPES.index("rating")
 
 
@@ -145,7 +146,7 @@ class _Columns:
 
     def _add(self, event: Click | Rating) -> None:
         try:
-            decode(type(event), encode(event), event.user.encode(), event.time or 0)
+            decode(type(event), encode(event), event.user.encode(), min(event.time or 0, _LATEST_MS))
         except InvalidEvent as error:
             self.left_out[error.reason] += 1
             return

@@ -15,6 +15,7 @@ from evaluation.rows import DatasetError, Dropped, Row, opened
 FIELDS = ("user", "item", "time", "rating", "type", "id")
 """What a column can be."""
 REQUIRED = ("user", "item", "time")
+_LATEST_MS = 1e15
 _MILLISECONDS = 1e11  # times from there on are in milliseconds, those below in seconds: the year 5138 or 1973
 
 
@@ -99,4 +100,6 @@ def milliseconds(text: str) -> int:
     except ValueError:
         moment = datetime.fromisoformat(text.strip())
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    if not 0 <= number < _LATEST_MS:
+        raise ValueError(f"{text!r} is no time; write seconds or milliseconds since the epoch, or ISO 8601")
     return round(number if number >= _MILLISECONDS else number * 1000)

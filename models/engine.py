@@ -66,6 +66,8 @@ class Observation:
         What became of each event.
     keys : ndarray of uint64, shape (n,)
         The items' keys.
+    weight : ndarray of float32, shape (n,)
+        How much each counts as a wish for its item.
     lessons : Lessons
         What they teach, for the learning log.
     """
@@ -73,6 +75,7 @@ class Observation:
     slots: NDArray[np.int32]
     observed: Observed
     keys: NDArray[np.uint64]
+    weight: NDArray[np.float32]
     lessons: Lessons
 
 
@@ -137,7 +140,7 @@ class Engine:
         observed = self.users.apply(arrivals)
         weight = np.fromiter((self._weights[name] for name in names), np.float32, n)
         taught = np.flatnonzero((observed.outcome == APPLIED) & (weight > 0))
-        return Observation(slots, observed, keys, self._lessons(batch, arrivals, observed, weight, taught))
+        return Observation(slots, observed, keys, weight, self._lessons(batch, arrivals, observed, weight, taught))
 
     def learn(self, lessons: Lessons, position: int) -> int:
         """Fold a record of the learning log; return how many of its events were new."""
@@ -146,13 +149,14 @@ class Engine:
     def rank(self, observation: Observation, every: int = 1, first: int = 0) -> Ranks:
         """Rank the items chosen in a batch among all that their users might have chosen, before any of it is learned.
 
-        Scored are events whose user has an earlier event and whose item was known and is new to him: the protocol of
-        the prequential evaluation. With ``every`` n only each n-th applied event is, counting from ``first``.
+        Scored are events that are a wish, whose user has an earlier event, and whose item was known and is new to him:
+        the protocol of the prequential evaluation. With ``every`` n only each n-th applied event is, counting from ``first``.
         """
         observed, catalogue = observation.observed, self.items.catalogue
         applied = np.flatnonzero(observed.outcome == APPLIED)
         applied = applied[(first + np.arange(len(applied))) % every == 0]
-        applied = applied[(observed.lengths[applied] > 0) & observed.novel[applied]]
+        chosen = (observed.lengths > 0) & observed.novel & (observation.weight > 0)
+        applied = applied[chosen[applied]]
         targets = catalogue.rows(observation.keys[applied])
         known = (targets >= 0) & (catalogue.events[targets] > 0)
         scored, targets = applied[known], targets[known]

@@ -22,17 +22,21 @@ class Bar:
     measured : float
     at_most : bool
         Whether less is better.
-    must, stretch : float
+    must : float
+    stretch : float, optional
+        What would be better still.
     """
 
     what: str
     measured: float
     at_most: bool
     must: float
-    stretch: float
+    stretch: float | None = None
 
-    def reaches(self, limit: float) -> bool:
-        """Say whether a limit is kept."""
+    def reaches(self, limit: float | None) -> bool | None:
+        """Say whether a limit is kept; None where there is none."""
+        if limit is None:
+            return None
         return self.measured <= limit if self.at_most else self.measured >= limit
 
     def plain(self) -> dict[str, Any]:
@@ -66,7 +70,7 @@ def bars(medians: Medians, derived: dict[str, dict[str, float]], lists_per_event
             Bar("worker, clicks: share of the control", derived["clicks"]["ratio_to_control"], False, 0.08, 0.2)
         )
     if lists_per_event is not None:
-        found.append(Bar("worker: lists per event, fewest", lists_per_event, False, EVERY_LIST, 1.0))
+        found.append(Bar("worker: lists per event, fewest", lists_per_event, False, EVERY_LIST))
     if "consume_headrace" in derived:
         found.append(
             Bar("consumer: times stock Faust", derived["consume_headrace"]["ratio_to_faust"], False, 10.0, 20.0)

@@ -15,6 +15,8 @@ from models.engine import Batch, Engine
 
 BATCH = Worker().batch
 """Events per record of a worker at full speed."""
+SMALL = 10
+"""Events per record at 1,000 events/s: what comes while the poll before is applied."""
 
 
 class Teacher:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from benchmarks.parts.lessons import BATCH, Teacher, without_history
+from benchmarks.parts.lessons import BATCH, SMALL, Teacher, without_history
 from benchmarks.parts.log import Log
 from benchmarks.parts.place import Place
 from contracts.events import Click
@@ -15,7 +15,6 @@ Events = Callable[[int, int], Iterable[Click]]
 
 _BEFORE = 400_000  # events before those whose size is measured: most histories are full by then
 _EVENTS = 100_000
-_SMALL = 20  # events of a record at 1,000 events/s
 
 
 def sizes(place: Place, orders: dict[str, Events]) -> dict[str, dict[str, float]]:
@@ -25,7 +24,7 @@ def sizes(place: Place, orders: dict[str, Events]) -> dict[str, dict[str, float]
 
 def _size(place: Place, name: str, events: Events) -> dict[str, float]:
     records, small = (
-        list(Teacher(events(0, _BEFORE)).teach(events(_BEFORE, _EVENTS), size)) for size in (BATCH, _SMALL)
+        list(Teacher(events(0, _BEFORE)).teach(events(_BEFORE, _EVENTS), size)) for size in (BATCH, SMALL)
     )
 
     def on_disk(kind: str, lessons: Iterable[Lessons], compression: str = "zstd", *, each: bool = False) -> float:
@@ -40,5 +39,5 @@ def _size(place: Place, name: str, events: Events) -> dict[str, float]:
         "on disk, zstd": on_disk("zstd", records),
         "the same without history": on_disk("bare", map(without_history, records)),
         # At a low rate Kafka has no second record to compress together with the first.
-        f"zstd, {_SMALL} events a record": on_disk("small", small, each=True),
+        f"zstd, {SMALL} events a record": on_disk("small", small, each=True),
     }

@@ -9,7 +9,7 @@ from collections import deque
 import confluent_kafka as ck
 import numpy as np
 
-from benchmarks.parts.lessons import BATCH, Teacher
+from benchmarks.parts.lessons import BATCH, SMALL, Teacher
 from benchmarks.parts.log import Log
 from benchmarks.parts.place import Place
 from benchmarks.parts.stream import Stream
@@ -25,8 +25,7 @@ def trips(place: Place, stream: Stream, seconds: int) -> dict[str, dict[str, flo
     """Return percentiles in ms at steady rates, kept for so many seconds each, and as fast as it goes."""
     found = {}
     for rate in _STEADY:
-        polled = rate * Worker().linger_ms // 1000
-        records = list(Teacher().teach(stream.clicks(0, rate * seconds), polled))
+        records = list(Teacher().teach(stream.clicks(0, rate * seconds), SMALL * rate // _STEADY[0]))
         found[f"{rate:,} events/s"] = asyncio.run(_trip(Log(place, f"trip-{rate}"), records, rate))
     records = list(Teacher().teach(stream.clicks(0, _FULL_SPEED), BATCH))
     return found | {"full speed": asyncio.run(_trip(Log(place, "trip-full"), records, None))}

@@ -12,6 +12,8 @@ from benchmarks.parts.stream import Stream
 from benchmarks.parts.worker import running_worker
 from contracts.events import encode
 
+CATCH_UP = "[worker]\nfreshened_per_s = 0\n"
+"""Settings of the catch-up: lists made anew without an event would be counted as if there had been one."""
 Measure = Callable[[], dict[str, Any]]
 
 _FAUST_MESSAGES = 15_000  # enough for seconds, and Faust would take long for more
@@ -124,8 +126,7 @@ class Measures:
     def _catch_up(self, events: int) -> dict[str, Any]:
         """Start a worker on events that were published while none ran, and let it catch up."""
         config = self._place.settings.home_dir / "catch-up.toml"
-        # Lists made anew without an event would be counted as if there had been one.
-        config.write_text("[worker]\nfreshened_per_s = 0\n")
+        config.write_text(CATCH_UP)
         with running_worker(self._place, config) as worker:
             status = worker.wait_until_done(events)
         # It takes its time from the first batch delivered to the last, so the events of the first do not count.

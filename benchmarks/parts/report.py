@@ -12,6 +12,7 @@ from benchmarks.parts.bars import against_controls, bars
 
 Runs = dict[str, list[dict[str, Any]]]
 
+_MARKS = {True: "[green]met", False: "[red]missed", None: ""}
 _FIGURES = {
     "control": ("events_per_second",),
     "clicks": ("events_per_second", "cpu_us_per_event"),
@@ -22,13 +23,13 @@ _FIGURES = {
     "freshness": ("p50_ms", "p99_ms"),
 }
 _NAMES = {
-    "control": "control: decode, set a value",
+    "control": "control: decode, set",
     "clicks": "worker, clicks",
     "ratings": "worker, ratings",
-    "consume_headrace": "our consumer: decode, group",
-    "consume_faust": "Faust as it comes: decode, group",
-    "freshness_control": "control, produced → set",
-    "freshness": "worker, produced → list written",
+    "consume_headrace": "our consumer: decode",
+    "consume_faust": "stock Faust: decode",
+    "freshness_control": "control: produced → set",
+    "freshness": "worker: produced → list",
 }
 
 
@@ -45,37 +46,31 @@ def summarise(runs: Runs) -> dict[str, Any]:
 
 
 def print_tables(results: dict[str, Any]) -> None:
-    """Print every run's figures and their medians, then the bars."""
+    """Print the medians with their ranges, then the bars."""
     console = Console()
-    figures = Table("", "", "median", "runs", box=None, header_style="dim")
+    figures = Table("", "", "median", "lowest", "highest", box=None, header_style="dim")
     for name, medians in results["medians"].items():
         for figure, value in medians.items():
-            raw = "  ".join(_shown(run[figure]) for run in results["runs"][name])
-            figures.add_row(_NAMES[name], figure, _shown(value), raw)
+            raw = [run[figure] for run in results["runs"][name]]
+            figures.add_row(_NAMES[name], figure, *map(_shown, (value, min(raw), max(raw))))
         for figure, value in results["against_controls"].get(name, {}).items():
-            figures.add_row(_NAMES[name], figure, f"[bold]{_shown(value)}", "")
+            figures.add_row(_NAMES[name], figure, f"[bold]{_shown(value)}")
     reached = Table("", "measured", "must", "", "stretch", "", box=None, header_style="dim")
     for bar in results["bars"]:
         sense = "≤" if bar["at_most"] else "≥"
-        limits = [(f"{sense} {_shown(bar[limit])}", _mark(bar[met])) for limit, met in _LIMITS]
-        reached.add_row(bar["what"], _shown(bar["measured"]), *limits[0], *limits[1])
+        limits = ["" if bar[limit] is None else f"{sense} {_shown(bar[limit])}" for limit in ("must", "stretch")]
+        marks = [_MARKS[bar[met]] for met in ("met", "stretch_met")]
+        reached.add_row(bar["what"], _shown(bar["measured"]), limits[0], marks[0], limits[1], marks[1])
     console.print(figures)
     console.print()
     console.print(reached)
     loads = [run["load"] for done in results["runs"].values() for run in done]
     machine = results["machine"]
     console.print(
-        f"\n{machine['cpu']}, {machine['cores']} cores; load {min(loads)} to {max(loads)} while it ran, of which "
-        "about 2 are its own",
+        f"\n{machine['cpu']}, {machine['cores']} cores; load {min(loads)} to {max(loads)} while it ran; "
+        "above 3 others were at work",
         style="dim",
     )
-
-
-_LIMITS = (("must", "met"), ("stretch", "stretch_met"))
-
-
-def _mark(met: bool) -> str:
-    return "[green]met" if met else "[red]missed"
 
 
 def _shown(value: float) -> str:

@@ -219,6 +219,17 @@ def test_shuffling_a_history_of_one_item_changes_nothing() -> None:
     assert ranks(placings, "blend") == ranks(placings, "blend:shuffled")
 
 
+@pytest.mark.parametrize("score", [np.nan, np.inf])
+def test_a_model_without_finite_scores_is_no_perfect_model(score: float) -> None:
+    class Broken(Recorder):
+        def score(self, moment: Moment) -> Any:
+            return np.full(len(moment.candidate), score)
+
+    plan = prequential(stream(), warmup=0.0)
+    with pytest.raises(FloatingPointError, match="broken has scores that are not finite for event 4"):
+        Drive(plan, Engine(), {"broken": Broken()}, 3, protocols.wishes(plan.stream, {})).run()
+
+
 def test_an_unknown_model_is_named_with_those_that_there_are() -> None:
     with pytest.raises(ValueError, match=r"no model 'bland'; there are blend, .*random"):
         contender("bland", 0)

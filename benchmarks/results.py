@@ -1,0 +1,108 @@
+"""Write docs/results.md from the figures that the benchmarks left in benchmarks/results.
+
+python -m benchmarks.event_path   --json benchmarks/results/event_path.json
+python -m benchmarks.learning_log --json benchmarks/results/learning_log.json
+python -m benchmarks.crash --data FOLDER --json benchmarks/results/crash.json
+headrace run --fresh --data FOLDER --json benchmarks/results/run.json
+python -m benchmarks.results
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FIGURES = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+
+
+def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def event_path(figures: dict[str, Any]) -> str:
+    machine, versions = figures["machine"], figures["versions"]
+    medians = [
+        (part, name, f"{value:,}") for part, values in figures["medians"].items() for name, value in values.items()
+    ]
+    bars = [
+        (
+            bar["what"],
+            bar["measured"],
+            f"{'≤' if bar['at_most'] else '≥'} {bar['must']}",
+            "yes" if bar["met"] else "**no**",
+        )
+        for bar in figures["bars"]
+    ]
+    loads = [run["load"] for runs in figures["runs"].values() for run in runs]
+    return f"""## The event path
+
+`make bench`: interleaved runs beside controls that do the same input and output without a recommender; medians of
+{len(figures["runs"]["control"])}. Every event of the worker's runs refreshes its user's list of 100, on MovieLens 1M's
+catalogue. Machine: {machine["cpu"]}, {machine["cores"]} cores, {machine["memory_gb"]} GB, load {min(loads)} to
+{max(loads)} while it ran (the benchmark itself makes about 2). Kafka {versions["kafka"]}, Redis
+{versions["redis-server"]}, Python {versions["python"]}.
+
+{table(("measured", "figure", "bar", "met"), bars)}
+
+{table(("part", "figure", "median"), medians)}
+"""
+
+
+def learning_log(figures: dict[str, Any]) -> str:
+    trips = [(load, trip["p50, ms"], trip["p99, ms"]) for load, trip in figures["trip"].items()]
+    costs = [
+        (size, *(cost[name] for name in ("encode", "encode and append", "decode", "fold")))
+        for size, cost in figures["cost"].items()
+    ]
+    return f"""## The learning log
+
+`python -m benchmarks.learning_log`; what follows from it: [decisions/learning-log.md](decisions/learning-log.md).
+
+{table(("load", "append → learned, p50 ms", "p99 ms"), trips)}
+
+Microseconds per event by events in a record:
+
+{table(("events", "encode", "encode and append", "decode", "fold"), costs)}
+"""
+
+
+def crash(figures: dict[str, Any]) -> str:
+    rows = [(name.replace("_", " "), value) for name, value in figures.items()]
+    return f"""## Killed and undisturbed
+
+`python -m benchmarks.crash --data ml-100k`: a worker is killed with SIGKILL while events arrive at 2,000 a second; its
+model must equal a fresh fold of its learning log bit for bit, its counts and every user's stored state those of an
+undisturbed worker.
+
+{table(("what", "found"), rows)}
+"""
+
+
+def run(figures: dict[str, Any]) -> str:
+    names = (
+        "events_applied", "duplicates", "dead_letters", "users_with_list", "events_per_second", "hit_rate_at_10",
+        "popularity_hit_rate_at_10", "list_hit_rate_at_10", "seconds",
+    )  # fmt: skip
+    rows = [(name, figures[name]) for name in names]
+    return f"""## MovieLens 100K through Kafka, as fast as it goes
+
+`headrace run --fresh --data ml-100k`. The hit rate is prequential: each event's item is ranked among all items known by
+then, except those its user has had, before it is learned.
+
+{table(("what", "found"), rows)}
+"""
+
+
+def main() -> None:
+    parts = {"event_path": event_path, "learning_log": learning_log, "crash": crash, "run": run}
+    pages = [write(json.loads((FIGURES / f"{name}.json").read_text("utf-8"))) for name, write in parts.items()]
+    head = "# Results\n\nWritten by `python -m benchmarks.results` from the figures in `benchmarks/results`.\n"
+    PAGE.write_text("\n".join([head, *pages]), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

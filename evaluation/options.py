@@ -1,0 +1,81 @@
+"""What an evaluation is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evaluation.contenders import MODELS, SHUFFLED, of_the_engine
+
+PROTOCOLS = ("prequential", "temporal", "leave-one-out", "kfold")
+RATINGS = "ratings"
+"""The model of predicted ratings: ranks nothing, so it has rows of its own."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """All that decides what comes out, beside the stream.
+
+    Attributes
+    ----------
+    models : tuple of str
+        Of :data:`evaluation.contenders.MODELS`, or ``"ratings"``; the others are compared with the first.
+    protocol : str
+        One of :data:`PROTOCOLS`.
+    k : int
+        Depth of the lists.
+    every, warmup : int, float
+        Prequential: rank every n-th event, after this share of all.
+    cut, live : float, bool
+        Temporal: share of events before the cut; whether learning goes on after it.
+    folds : int
+        Of the cross-validation of ratings.
+    repeats : bool
+        Rank items that the user has had before, and let them compete.
+    least_rating : float or None
+        Rank only events whose rating is at least that; all are learned.
+    lag : int
+        How many events learning is behind.
+    shuffle : bool
+        Also rank by each scorer of the engine with the user's recent items in random order.
+    window : int or None
+        Ranked events in a point of the sliding series.
+    seeds : tuple of int
+        One pass each; figures are means over all.
+    weights : mapping of str to float
+        Event type → how much it counts, where not the engine's own.
+    rating_users : int
+        Rows of the rating model.
+    """
+
+    models: tuple[str, ...] = MODELS
+    protocol: str = "prequential"
+    k: int = 10
+    every: int = 1
+    warmup: float = 0.1
+    cut: float = 0.9
+    live: bool = False
+    folds: int = 5
+    repeats: bool = False
+    least_rating: float | None = None
+    lag: int = 0
+    shuffle: bool = False
+    window: int | None = None
+    seeds: tuple[int, ...] = (0,)
+    weights: Mapping[Any, float] = field(default_factory=dict)
+    rating_users: int = 200_000
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """The models that rank, each with its shuffled twin behind it where that is asked for."""
+        if self.protocol == "kfold":
+            return ()
+        names = [name for name in dict.fromkeys(self.models) if name != RATINGS]
+        twins = {name: (name, name + SHUFFLED) if self.shuffle and of_the_engine(name) else (name,) for name in names}
+        return tuple(twin for name in names for twin in twins[name])
+
+    @property
+    def rated(self) -> bool:
+        """Whether ratings are predicted."""
+        return RATINGS in self.models or self.protocol == "kfold"
