@@ -150,7 +150,8 @@ class Engine:
         """Rank the items chosen in a batch among all that their users might have chosen, before any of it is learned.
 
         Scored are events that are a wish, whose user has an earlier event, and whose item was known and is new to him:
-        the protocol of the prequential evaluation. With ``every`` n only each n-th applied event is, counting from ``first``.
+        the protocol of the prequential evaluation. With ``every`` n only each n-th applied event is, counting from
+        ``first``.
         """
         observed, catalogue = observation.observed, self.items.catalogue
         applied = np.flatnonzero(observed.outcome == APPLIED)
