@@ -13,7 +13,6 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import confluent_kafka as ck
@@ -24,7 +23,7 @@ from faust.app.base import BootStrategy
 from contracts.events import Click, Rating
 from contracts.redis import DAY_S, Keys
 from contracts.topics import CLICKS, ITEMS, LEARNING, RATINGS, topic_name
-from infra.errors import BrokerError, HeadraceError, StoreError
+from infra.errors import BrokerError, HeadraceError
 from infra.redis import connect
 from infra.settings import Settings
 from models.engine import Engine
@@ -35,11 +34,12 @@ from streams.agents import declare
 from streams.applier import Applier
 from streams.barrier import Barrier
 from streams.checkpoints import Checkpoints
-from streams.consumer import GroupConsumer, Partition
+from streams.consumer import GroupConsumer
 from streams.deadletters import DeadLetters
 from streams.learning import LearningLog
 from streams.lists import ListMaker
 from streams.outbox import Outbox
+from streams.ownership import Ownership
 from streams.reader import TopicReader
 from streams.shelf import Shelf
 from streams.status import Status
@@ -121,7 +121,6 @@ class _Worker(mode.Service):
         }
         self._user_topics = [self._topics["clicks"], self._topics["ratings"]]
         self._name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
-        self._epochs: dict[int, int] = {}
         self._ready = False
         self._loop: asyncio.AbstractEventLoop
         self._build(_same_partitions(settings, self._user_topics))
@@ -148,7 +147,7 @@ class _Worker(mode.Service):
             self._engine, self._store, self._log, self._outbox, letters, lambda reason: self._status.refused([reason])
         )
         self._lists = ListMaker(
-            self._engine, model.list_length, model.reasons, lambda user: self._epochs.get(self._applier.home(user), 0)
+            self._engine, model.list_length, model.reasons, lambda user: self._ownership.epoch(user)
         )
         self._applier = Applier(
             self._engine, self._store, self._log, self._outbox, letters, self._lists, self._status,
@@ -158,6 +157,11 @@ class _Worker(mode.Service):
             score_every=model.score_every,
             warn=self.log.warning,
         )  # fmt: skip
+        self._barrier = Barrier(
+            self._engine, self._log, self._store, self._outbox, self._applier.home,
+            lambda offsets: self._consumer.commit(offsets),
+        )  # fmt: skip
+        self._ownership = Ownership(self._engine.users, self._store, self._applier, self._barrier)
         self._checkpoints = Checkpoints(settings.checkpoints, self.log.warning)
         # Room for what the consumer may have in flight, so that its thread never waits for a channel.
         channels = {name: self._app.channel(maxsize=work.window + 1) for name in ("clicks", "ratings")}
@@ -172,15 +176,12 @@ class _Worker(mode.Service):
             group["group.instance.id"] = work.instance
         self._consumer = GroupConsumer(
             {topics[name]: channels[name] for name in ("clicks", "ratings")},
-            self,
+            self._ownership,
             group,
             batch=work.batch,
             window=work.window,
             linger_s=work.linger_ms / 1000,
             crash=self._crash,
-        )
-        self._barrier = Barrier(
-            self._engine, self._log, self._store, self._outbox, self._applier.home, self._consumer.commit
         )
 
     # Start and stop.
@@ -238,49 +239,13 @@ class _Worker(mode.Service):
         self._item_reader.begin({partition: first for partition, (first, _) in bounds.items()})
         await self._item_reader.caught_up.wait()
 
-    # What the consumer asks of the owner of partitions.
-
-    def take(self, partitions: list[Partition], committed: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Raise the partitions' epochs; read from the smaller of Kafka's commit and what the states contain."""
-        numbers = sorted({partition for _, partition in partitions})
-        applied = self._store.applied(numbers)
-        lost = [place for place in partitions if committed.get(place, 0) > 0 and place not in applied]
-        if lost:
-            topic, partition = lost[0]
-            raise StoreError(
-                f"Redis holds no states of {topic} partition {partition}, though its events were applied up to offset "
-                f"{committed[lost[0]]}: it was emptied; rebuild this namespace with `headrace replay`"
-            )
-        for number in numbers:
-            self._epochs[number] = self._store.raise_epoch(number)
-        return {
-            place: min(applied[place], committed.get(place, applied[place])) for place in partitions if place in applied
-        }
-
-    async def release(self) -> dict[Partition, int]:
-        """Make everything applied durable, and forget the users: their next owner may be another worker."""
-        passed = await self._applier.between_batches(lambda: self._barrier.prepare(dict(self._applier.applied)))
-        await passed
-        offsets, self._applier.applied = self._applier.applied, {}
-        self._engine.users.clear()
-        return offsets
-
-    async def lose(self) -> None:
-        """Forget the users and offsets that are not durable."""
-
-        def forget() -> None:
-            self._applier.applied = {}
-            self._engine.users.clear()
-
-        await self._applier.between_batches(forget)
-
     # Clocks.
 
     @mode.Service.task
     async def _pass_barriers(self) -> None:
         async for _ in self.itertimer(self._settings.worker.barrier_ms / 1000, name="barrier"):
             if self._ready and self._applier.applied:
-                await (await self._applier.between_batches(lambda: self._barrier.prepare(dict(self._applier.applied))))
+                await self._ownership.make_durable()
 
     @mode.Service.task
     async def _refresh_shared(self) -> None:
