@@ -17,8 +17,8 @@ from infra.settings import load_settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from commands.deployment import Deployment
-    from commands.outcome import Outcome
+    from commands.running.deployment import Deployment
+    from commands.running.outcome import Outcome
     from evaluation.datasets import Dataset
 
 
@@ -53,9 +53,9 @@ def command(
     """
     from rich.console import Console
 
-    from commands.deployment import Deployment
-    from commands.interrupts import interrupts, status_of
-    from commands.outcome import suggest, versions
+    from commands.running.deployment import Deployment
+    from commands.running.interrupts import interrupts, status_of
+    from commands.running.outcome import suggest, versions
     from evaluation.datasets import DatasetError, open_dataset
     from infra.errors import HeadraceError
 
@@ -91,12 +91,12 @@ def _play(
     began: float,
 ) -> tuple[Outcome, KeyboardInterrupt | None]:
     """Publish and look on; return what it came to, and the wish that ended it early, if one did."""
-    from commands.background import Publishing
-    from commands.live import LiveView
-    from commands.outcome import Outcome
     from commands.reading import ask
+    from commands.running.background import Publishing
+    from commands.running.live import LiveView
+    from commands.running.outcome import Outcome
+    from commands.running.watch import Watch
     from commands.simulate import DURATION_S, RATE, pages
-    from commands.watch import Watch
     from streams.simulator import Simulation
 
     interrupt = None

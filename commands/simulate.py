@@ -41,8 +41,8 @@ def command(
     Example:
       headrace simulate --rate 200 --duration 30
     """
-    from commands.background import Publishing
-    from commands.interrupts import interrupts, status_of
+    from commands.running.background import Publishing
+    from commands.running.interrupts import interrupts, status_of
     from infra.local import find_services
     from streams.admin import topic_partitions
     from streams.producer import event_topics

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import time
 
-from commands.background import Publishing
-from commands.deployment import Deployment
-from commands.live import LiveView, Moment
+from commands.running.background import Publishing
+from commands.running.deployment import Deployment
+from commands.running.live import LiveView, Moment
 from streams.goal import Goal
 
 _LOOK_S = 0.5  # as often as the worker reports

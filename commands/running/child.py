@@ -42,7 +42,7 @@ class WorkerChild:
         # Static, so that the next run need not wait for one that was killed to be given up.
         self.name = settings.worker.instance or f"{socket.gethostname()}-run"
         options = [*options, "--instance", self.name]
-        self._command = [sys.executable, "-P", "-m", "commands.child", "worker", *options]
+        self._command = [sys.executable, "-P", "-m", "commands.running.child", "worker", *options]
 
     def __enter__(self) -> Self:
         self._log = tempfile.TemporaryFile()

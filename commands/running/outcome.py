@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from commands.live import duration
+from commands.running.live import duration
 from commands.simulate import describe
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from commands.child import WorkerChild
-from commands.live import step
 from commands.reading import ask
+from commands.running.child import WorkerChild
+from commands.running.live import step
 from infra.errors import StoreError
 from infra.jars import kafka_jars
 from infra.local import LocalServices
