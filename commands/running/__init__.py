@@ -1,1 +1,1 @@
-"""What ``headrace run`` and ``headrace simulate`` are made of: a worker of their own, publishing beside it, a live view."""
+"""What ``headrace run`` is made of: a worker of its own, publishing beside it, a live view, the outcome."""
