@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from contracts.redis import encode_vector
 from models.engine import Engine
 from serving.store import Store
 from streams.learning import LearningLog
-from streams.outbox import Outbox
+from streams.outbox import Outbox, stubbornly
 
 Offsets = Mapping[tuple[str, int], int]
 
@@ -47,26 +49,35 @@ class Barrier:
     ) -> None:
         self._engine, self._log, self._store, self._outbox = engine, log, store, outbox
         self._home, self._commit = home, commit
+        self._thread = ThreadPoolExecutor(1, "barrier")
         self.passed_at = time.monotonic()
 
-    def prepare(self, applied: Offsets) -> asyncio.Future[None]:
-        """Take a consistent picture of the states and put the barrier behind everything applied so far.
+    def prepare(self, applied: Offsets) -> Awaitable[None]:
+        """Take a consistent picture of the states; what is returned, once awaited, makes it durable.
 
-        To be called between batches, never within one. The future is done when the barrier has passed.
+        To be called between batches, never within one, and again only when the one before has passed. New lists do not
+        wait for the states to be stored.
         """
         states = [(self._home(user), user, state) for user, state in self._engine.users.changed()]
         vectors = self._engine.vectors([user for _, user, _ in states])
-        passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def step() -> None:
+            # In its place behind the batches that it covers, because these hand their records to the producer.
             await self._outbox.call(self._log.flush)
+            acknowledged.set_result(None)
+
+        async def passed() -> None:
+            await acknowledged
             published = [(user, encode_vector(vector)) for user, vector in vectors]
-            await self._outbox.call(self._store.write_states, states, published)
-            await self._outbox.call(self._store.write_applied, applied)
+            await self._call(self._store.write_states, states, published)
+            await self._call(self._store.write_applied, applied)
             self._commit(applied)
             self._engine.users.evict()
             self.passed_at = time.monotonic()
-            passed.set_result(None)
 
         self._outbox.put(step)
-        return passed
+        return passed()
+
+    async def _call(self, function: Callable[..., None], *args: Any) -> None:
+        await stubbornly(self._thread, self._outbox.log.warning, function, *args)

@@ -5,6 +5,7 @@ An owner's epoch is raised at each assignment; it stands at the head of the vers
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from infra.errors import StoreError
@@ -27,6 +28,7 @@ class Ownership:
 
     def __init__(self, users: UserTable, store: Store, applier: Applier, barrier: Barrier) -> None:
         self._users, self._store, self._applier, self._barrier = users, store, applier, barrier
+        self._one_barrier = asyncio.Lock()
         self._epochs: dict[int, int] = {}
 
     def epoch(self, user: str) -> int:
@@ -58,8 +60,9 @@ class Ownership:
 
     async def make_durable(self) -> None:
         """Pass a barrier over everything applied so far."""
-        passed = await self._applier.between_batches(lambda: self._barrier.prepare(dict(self._applier.applied)))
-        await passed
+        async with self._one_barrier:
+            passed = await self._applier.between_batches(lambda: self._barrier.prepare(dict(self._applier.applied)))
+            await passed
 
     async def release(self) -> dict[Partition, int]:
         """Make everything applied durable and forget the users, whose next owner may be another; return the offsets."""

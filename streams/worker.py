@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import socket
+import sys
 import time
 from typing import Any
 
@@ -102,6 +103,8 @@ def run(settings: Settings, *, verbose: bool) -> BaseException | None:
     app = create_app(settings)
     # A late turn of the event loop under load is what the window and the lag are for, not news.
     logging.getLogger("mode.timers").setLevel(logging.ERROR)
+    # A thread that packs bytes for Redis must not keep the event loop waiting for 5 ms, Python's default.
+    sys.setswitchinterval(0.001)
     worker = faust.Worker(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False, quiet=not verbose)
     with contextlib.suppress(SystemExit):
         worker.execute_from_commandline()
