@@ -23,7 +23,7 @@ def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def event_path(figures: dict[str, Any]) -> str:
+def event_path(figures: dict[str, Any], title: str = "The event path") -> str:
     machine, versions = figures["machine"], figures["versions"]
     medians = [
         (part, name, f"{value:,}") for part, values in figures["medians"].items() for name, value in values.items()
@@ -38,10 +38,10 @@ def event_path(figures: dict[str, Any]) -> str:
         for bar in figures["bars"]
     ]
     loads = [run["load"] for runs in figures["runs"].values() for run in runs]
-    return f"""## The event path
+    return f"""## {title}
 
-`make bench`: interleaved runs beside controls that do the same input and output without a recommender; medians of
-{len(figures["runs"]["control"])}. Every event of the worker's runs refreshes its user's list of 100, on MovieLens 1M's
+`python -m benchmarks.event_path`: interleaved runs beside controls that do the same input and output without a recommender; medians of
+{len(next(iter(figures["runs"].values())))}. Every event of the worker's runs refreshes its user's list of 100, on MovieLens 1M's
 catalogue. Machine: {machine["cpu"]}, {machine["cores"]} cores, {machine["memory_gb"]} GB, load {min(loads)} to
 {max(loads)} while it ran (the benchmark itself makes about 2). Kafka {versions["kafka"]}, Redis
 {versions["redis-server"]}, Python {versions["python"]}.
@@ -50,6 +50,10 @@ catalogue. Machine: {machine["cpu"]}, {machine["cores"]} cores, {machine["memory
 
 {table(("part", "figure", "median"), medians)}
 """
+
+
+def freshness(figures: dict[str, Any]) -> str:
+    return event_path(figures, "Freshness: from an event in Kafka to its list in Redis")
 
 
 def learning_log(figures: dict[str, Any]) -> str:
@@ -98,7 +102,9 @@ then, except those its user has had, before it is learned.
 
 
 def main() -> None:
-    parts = {"event_path": event_path, "learning_log": learning_log, "crash": crash, "run": run}
+    parts = {
+        "event_path": event_path, "freshness": freshness, "learning_log": learning_log, "crash": crash, "run": run,
+    }  # fmt: skip
     pages = [write(json.loads((FIGURES / f"{name}.json").read_text("utf-8"))) for name, write in parts.items()]
     head = "# Results\n\nWritten by `python -m benchmarks.results` from the figures in `benchmarks/results`.\n"
     PAGE.write_text("\n".join([head, *pages]), "utf-8")

@@ -24,6 +24,8 @@ port {port}
 # Every write is in the file within a second; what a crash takes comes again from Kafka.
 appendonly yes
 appendfsync everysec
+# Rewriting the file takes a core for a second: not for every 64 MB of lists, which are replaced all the time.
+auto-aof-rewrite-min-size 256mb
 save ""
 # A full store must refuse writes: an evicted user state would be lost knowledge.
 maxmemory-policy noeviction

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -63,6 +64,8 @@ class Place:
 @contextmanager
 def temporary_place() -> Iterator[Place]:
     """Start a broker and a store with all topics in a temporary directory, and remove them after the block."""
+    # Without this a SIGTERM would leave behind what the block has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with (
         TemporaryDirectory(prefix="headrace-benchmark-") as folder,
         LocalServices(Settings(home=folder)) as settings,
