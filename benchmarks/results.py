@@ -1,8 +1,8 @@
 """Write docs/results.md from the figures that the benchmarks left in benchmarks/results.
 
-python -m benchmarks.event_path --only worker --only consume --json benchmarks/results/event_path.json
-python -m benchmarks.event_path --only freshness --json benchmarks/results/freshness.json
-python -m benchmarks.learning_log --json benchmarks/results/learning_log.json
+    python -m benchmarks.event_path --only worker --only consume --json benchmarks/results/event_path.json
+    python -m benchmarks.event_path --only freshness --json benchmarks/results/freshness.json
+    python -m benchmarks.learning_log --json benchmarks/results/learning_log.json
 python -m benchmarks.crash --data FOLDER --json benchmarks/results/crash.json
 headrace run --fresh --data FOLDER --json benchmarks/results/run.json
 python -m benchmarks.results
@@ -44,8 +44,8 @@ def event_path(figures: dict[str, Any], title: str = "The event path") -> str:
 
 `python -m benchmarks.event_path`: interleaved runs beside controls that do the same input and output
 without a recommender; medians of {rounds}. Every event of the worker's runs refreshes its user's list of 100, on
-MovieLens 1M's catalogue. Machine: {machine["cpu"]}, {machine["cores"]} cores, {machine["memory_gb"]} GB, load {min(loads)} to
-{max(loads)} while it ran (the benchmark itself makes about 2). Kafka {versions["kafka"]}, Redis
+MovieLens 1M's catalogue. Machine: {machine["cpu"]}, {machine["cores"]} cores, {machine["memory_gb"]} GB,
+load {min(loads)} to {max(loads)} while it ran (the benchmark itself makes about 2). Kafka {versions["kafka"]}, Redis
 {versions["redis-server"]}, Python {versions["python"]}.
 
 {table(("measured", "figure", "bar", "met"), bars)}
