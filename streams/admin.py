@@ -39,8 +39,8 @@ def ensure_topics(settings: Settings) -> list[str]:
     broker = _Broker(settings)
     wanted = {name: _properties(topic, settings) for name, topic in wanted_topics(settings).items()}
     existing = broker.partitions().keys() & wanted.keys()
-    broker.create({name: properties for name, properties in wanted.items() if name not in existing})
-    found = broker.properties([name for name in wanted if name in existing])
+    created = broker.create({name: properties for name, properties in wanted.items() if name not in existing})
+    found = broker.properties([name for name in wanted if name not in created])
     return [line for name in found for line in _differences(name, wanted[name], found[name])]
 
 
@@ -76,6 +76,9 @@ def topic_partitions(settings: Settings, names: Iterable[str]) -> dict[str, int]
     return {name: partitions[name] for name in wanted}
 
 
+_EXISTS = KafkaError.TOPIC_ALREADY_EXISTS
+
+
 class _Broker:
     """Asks the broker, and says in words what it could not answer."""
 
@@ -99,17 +102,18 @@ class _Broker:
         answers = self._client.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_S)
         return {name: str(self._answer(name, answer).topic_id) for name, answer in answers.items()}
 
-    def create(self, topics: Mapping[str, Mapping[str, str]]) -> None:
+    def create(self, topics: Mapping[str, Mapping[str, str]]) -> set[str]:
+        """Create topics; return those that did not exist, as one may that another program has created meanwhile."""
         new = [
             NewTopic(name, int(properties["partitions"]), self._replication, config=_configurable(properties))
             for name, properties in topics.items()
         ]
         if not new:
-            return
-        for name, answer in self._client.create_topics(new, request_timeout=_TIMEOUT_S).items():
-            # One that exists by now was created by another worker, which was quicker.
-            self._answer(name, answer, harmless=KafkaError.TOPIC_ALREADY_EXISTS)
+            return set()
+        answers = self._client.create_topics(new, request_timeout=_TIMEOUT_S)
+        created = {name for name, answer in answers.items() if self._answer(name, answer, _EXISTS) is not _EXISTS}
         self._await(topics.keys())
+        return created
 
     def _await(self, names: Set[str]) -> None:
         """Wait until the brokers, and not only their controller, know the topics."""
@@ -134,11 +138,12 @@ class _Broker:
         return BrokerError(f"there is no topic {name} at {self._address}: create the topics with `headrace topics`")
 
     def _answer(self, name: str, answer: Future[Any], harmless: int | None = None) -> Any:
+        """Return the broker's answer, or the code of an error that does no harm."""
         try:
             return answer.result(timeout=_TIMEOUT_S + 1)
         except KafkaException as error:
             if error.args[0].code() == harmless:
-                return None
+                return harmless
             raise self._refusal(name, error) from error
         except TimeoutError as error:
             raise self._unreachable() from error

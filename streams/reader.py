@@ -11,6 +11,7 @@ import confluent_kafka as ck
 import mode
 
 from infra.errors import BrokerError
+from streams.whole import bounds
 
 
 class TopicReader(mode.Service):
@@ -69,7 +70,7 @@ class TopicReader(mode.Service):
             if topics[self._topic].error is not None:
                 raise BrokerError(f"topic {self._topic!r} is missing; create it with `headrace topics`")
             return {
-                number: consumer.get_watermark_offsets(ck.TopicPartition(self._topic, number), timeout=30)
+                number: bounds(consumer, ck.TopicPartition(self._topic, number))
                 for number in topics[self._topic].partitions
             }
         finally:

@@ -54,15 +54,16 @@ def _ends(consumer: Any, topic: str) -> dict[int, int]:
     metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
     if metadata.error:
         raise BrokerError(f"{topic}: {metadata.error.str()}; create the topics with `headrace topics`")
-    return {partition: _end(consumer, TopicPartition(topic, partition)) for partition in metadata.partitions}
+    return {partition: bounds(consumer, TopicPartition(topic, partition))[1] for partition in metadata.partitions}
 
 
-def _end(consumer: Any, partition: TopicPartition) -> int:
+def bounds(consumer: Any, partition: TopicPartition) -> tuple[int, int]:
+    """Return the first and the next offset of a partition, as the broker has them now."""
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
         try:
-            _, end = consumer.get_watermark_offsets(partition, timeout=_TIMEOUT_S)
-            return int(end)
+            first, end = consumer.get_watermark_offsets(partition, timeout=_TIMEOUT_S)
+            return int(first), int(end)
         except KafkaException as error:
             # A partition just created, or just moved, is led by nobody for a moment.
             if not error.args[0].retriable() and error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
