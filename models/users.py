@@ -83,6 +83,51 @@ class Observed:
     history: NDArray[np.uint64]
 
 
+@dataclass(slots=True)
+class Picture:
+    """What was known of some users at one moment, copied: it may be encoded in another thread, later.
+
+    Attributes
+    ----------
+    names : list of str
+    events, offsets, keys, times, identities, kinds : ndarray
+        The table's rows of these users.
+    seen, starts, lengths : ndarray
+        Their seen items, one list after the other.
+    """
+
+    names: list[str]
+    events: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    keys: NDArray[np.uint64]
+    times: NDArray[np.int64]
+    identities: NDArray[np.uint64]
+    kinds: NDArray[np.uint8]
+    seen: NDArray[np.uint64]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    def encoded(self) -> list[tuple[str, bytes]]:
+        """Return (user, stored form) of each, see :mod:`models.user_state`."""
+        return [(name, self._encode(row)) for row, name in enumerate(self.names)]
+
+    def _encode(self, row: int) -> bytes:
+        events, start = int(self.events[row]), int(self.starts[row])
+        ring = _ring(events)
+        clicks, ratings = self.offsets[row].tolist()
+        return encode_state(
+            UserState(
+                events,
+                (clicks, ratings),
+                self.keys[row, ring],
+                self.times[row, ring],
+                self.identities[row, ring],
+                self.kinds[row, ring],
+                self.seen[start : start + int(self.lengths[row])],
+            )
+        )
+
+
 class UserTable:
     """The users resident in this worker.
 
@@ -196,11 +241,11 @@ class UserTable:
         slots = slots[(self.listed[slots] < revision) & (self._events[slots] > 0)]
         return slots[np.argsort(self.listed[slots], kind="stable")[:n]]
 
-    def changed(self) -> list[tuple[str, bytes]]:
-        """Return (user, stored form) of all users changed since the last call; :meth:`evict` once they are stored."""
-        slots = np.flatnonzero(self._dirty)
+    def changed(self) -> Picture:
+        """Return a picture of all users changed since the last call; :meth:`evict` once they are stored."""
+        slots = np.flatnonzero(self._dirty).astype(np.int32)
         self._dirty[slots] = False
-        return [(self.names[slot], self.encode(int(slot))) for slot in slots]
+        return self._picture(slots)
 
     def evict(self) -> None:
         """Let the longest unused users go where there are too many; for when what :meth:`changed` gave is durable."""
@@ -225,20 +270,8 @@ class UserTable:
 
     def encode(self, slot: int) -> bytes:
         """Return a user's stored form, see :mod:`models.user_state`."""
-        events = int(self._events[slot])
-        ring = _ring(events)
-        clicks, ratings = self._offsets[slot].tolist()
-        return encode_state(
-            UserState(
-                events,
-                (clicks, ratings),
-                self._keys[slot, ring],
-                self._times[slot, ring],
-                self._identities[slot, ring],
-                self._kinds[slot, ring],
-                self._seen.keys(slot),
-            )
-        )
+        ((_, state),) = self._picture(np.array([slot], np.int32)).encoded()
+        return state
 
     def history(self, user: str) -> list[tuple[int, int, int]]:
         """Return (item key, time, kind) of a resident user's recent events, oldest first."""
@@ -250,6 +283,21 @@ class UserTable:
     def __iter__(self) -> Iterator[str]:
         """Iterate over the resident users."""
         return iter(self._slots)
+
+    def _picture(self, slots: NDArray[np.int32]) -> Picture:
+        seen, starts, lengths = self.seen(slots)
+        return Picture(
+            [self.names[slot] for slot in slots],
+            self._events[slots],
+            self._offsets[slots],
+            self._keys[slots],
+            self._times[slots],
+            self._identities[slots],
+            self._kinds[slots],
+            seen,
+            starts,
+            lengths,
+        )
 
     def _in_use(self) -> NDArray[np.int64]:
         return np.fromiter(self._slots.values(), np.int64, len(self._slots))

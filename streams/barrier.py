@@ -16,8 +16,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from contracts.redis import encode_vector
 from models.engine import Engine
+from models.users import Picture
 from serving.store import Store
 from streams.learning import LearningLog
 from streams.outbox import Outbox, stubbornly
@@ -58,8 +62,8 @@ class Barrier:
         To be called between batches, never within one, and again only when the one before has passed. New lists do not
         wait for the states to be stored.
         """
-        states = [(self._home(user), user, state) for user, state in self._engine.users.changed()]
-        vectors = self._engine.vectors([user for _, user, _ in states])
+        picture = self._engine.users.changed()
+        vectors = self._engine.vectors(picture.names)
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def step() -> None:
@@ -69,8 +73,7 @@ class Barrier:
 
         async def passed() -> None:
             await acknowledged
-            published = [(user, encode_vector(vector)) for user, vector in vectors]
-            await self._call(self._store.write_states, states, published)
+            await self._call(self._write, picture, vectors)
             await self._call(self._store.write_applied, applied)
             self._commit(applied)
             self._engine.users.evict()
@@ -78,6 +81,11 @@ class Barrier:
 
         self._outbox.put(step)
         return passed()
+
+    def _write(self, picture: Picture, vectors: list[tuple[str, NDArray[np.float32]]]) -> None:
+        # Here, in a thread: encoding hundreds of states would keep the event loop from new events.
+        states = [(self._home(user), user, state) for user, state in picture.encoded()]
+        self._store.write_states(states, [(user, encode_vector(vector)) for user, vector in vectors])
 
     async def _call(self, function: Callable[..., None], *args: Any) -> None:
         await stubbornly(self._thread, self._outbox.log.warning, function, *args)

@@ -54,7 +54,7 @@ class Table(RuleBasedStateMachine):
 
     @rule()
     def store(self) -> None:
-        changed = self.table.changed()
+        changed = self.table.changed().encoded()
         assert {name for name, _ in changed} == self.unstored
         self.stored |= dict(changed)
         self.unstored.clear()

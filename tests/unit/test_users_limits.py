@@ -28,7 +28,7 @@ def test_duplicate_of_a_forgotten_event_is_recognised_by_its_age(table: UserTabl
 def test_an_empty_batch_changes_nothing(table: UserTable) -> None:
     observed = table.apply(arrivals(table, []))
     assert len(observed.outcome) == 0
-    assert table.changed() == []
+    assert table.changed().encoded() == []
 
 
 def test_users_are_asked_for_once_each(table: UserTable) -> None:
@@ -75,7 +75,7 @@ def test_compaction_of_the_pool_loses_nothing() -> None:
         table.apply(arrivals(table, [click(item, name) for name in names for item in range(at, at + 20)]))
         for name in names:
             seen[name] += range(at, at + 20)
-        stored |= dict(table.changed())
+        stored |= dict(table.changed().encoded())
         table.evict()
         residents = list(table)
         values, starts, counts = table.seen(np.array([table.slot(name) for name in residents], np.int32))
@@ -105,7 +105,7 @@ def test_who_changed_since_he_was_stored_stays() -> None:
     table.apply(arrivals(table, [click(2, "a")]))
     table.evict()
     assert list(table) == ["a"]
-    assert [name for name, _ in table.changed()] == ["a"]
+    assert table.changed().names == ["a"]
 
 
 def test_a_slot_that_is_used_again_forgets_who_was_there() -> None:
@@ -129,7 +129,7 @@ def test_a_user_beyond_the_first_capacity_starts_without_offsets() -> None:
         table.admit(name, None)
     observed = table.apply(arrivals(table, [Event(name, 1, 1, 1, 1, 0, 0) for name in names]))
     assert (observed.outcome == APPLIED).all()
-    assert len(table.changed()) == 3000
+    assert len(table.changed().names) == 3000
 
 
 def test_who_cannot_be_read_is_not_resident(table: UserTable) -> None:
