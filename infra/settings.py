@@ -42,7 +42,7 @@ class Redis(_Section, frozen=True):
 class Worker(_Section, frozen=True):
     """The event path."""
 
-    batch: Positive = 512  # events applied at once, at most
+    batch: Annotated[int, Meta(gt=0, le=4096)] = 512  # events applied at once, at most; one learning record
     window: Positive = 8  # batches between consumer and agents, at most
     linger_ms: Annotated[int, Meta(ge=0)] = 5  # wait for a fuller batch
     barrier_ms: Positive = 1000  # how much may be read again after a crash

@@ -40,13 +40,16 @@ class Store:
 
     def load_states(self, users: Sequence[tuple[int, str]]) -> list[bytes | None]:
         """Return the stored states of users, given as (home partition, user); None where there is none."""
-        names = [self._keys.state(partition, user) for partition, user in users]
-        loaded: list[bytes | None] = [None] * len(names)
-        # One MGET per partition, because a partition is one hash slot.
-        for partition in {partition for partition, _ in users}:
-            places = [place for place, (own, _) in enumerate(users) if own == partition]
-            values = self._client.mget([names[place] for place in places])
-            for place, value in zip(places, values, strict=True):
+        places: dict[int, list[int]] = {}
+        for place, (partition, _) in enumerate(users):
+            places.setdefault(partition, []).append(place)
+        # One MGET per partition, because a partition is one hash slot; all in one round trip.
+        pipeline = self._client.pipeline(transaction=False)
+        for partition, own in places.items():
+            pipeline.mget([self._keys.state(partition, users[place][1]) for place in own])
+        loaded: list[bytes | None] = [None] * len(users)
+        for own, values in zip(places.values(), pipeline.execute(), strict=True):
+            for place, value in zip(own, values, strict=True):
                 loaded[place] = value
         return loaded
 

@@ -32,7 +32,7 @@ def trips(place: Place, stream: Stream, seconds: int) -> dict[str, dict[str, flo
 
 
 async def _trip(log: Log, records: list[Lessons], rate: int | None) -> dict[str, float]:
-    """Append at a rate, or as soon as there is room: as many are on their way at most as a worker has in flight."""
+    """Append at a rate, or as soon as there is room: never more on their way than a worker has batches in flight."""
     learning = log.learning(Engine())
     appended, taken = deque[float](), list[float]()
     room, folded = asyncio.Semaphore(Worker().window), asyncio.Event()
