@@ -7,12 +7,15 @@ of the log. No user id is in it: a rating carries a hash of its user, because a 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 1
+from contracts.events import TYPES
+
+FORMAT = 2
 HISTORY = 50
 """How many of a user's earlier events a lesson carries, newest first."""
 
@@ -59,8 +62,12 @@ class Lessons:
         Position in ``items``.
     time : ndarray of int64, shape (n,)
         Event time, ms since the epoch.
+    gap : ndarray of int32, shape (n,)
+        Seconds since the user's event before, by event time: 0 where there is none, or where it is later than this one.
+    kind : ndarray of uint8, shape (n,)
+        Position of its type in :data:`contracts.events.TYPES`.
     weight : ndarray of float32, shape (n,)
-        How much the event counts as a wish for the item.
+        How much the event counts as a wish for the item; 0 = not at all, as for dislikes.
     rating : ndarray of float32, shape (n,)
         The rating, NaN where there is none.
     rater : ndarray of uint64, shape (n,)
@@ -69,6 +76,9 @@ class Lessons:
         Length of each event's history.
     history : ndarray of uint64, shape (lengths.sum(),)
         Item keys of the user's events before this one, newest first, event after event.
+    value : ndarray of float16, shape (lengths.sum(),)
+        What he thought of them: the rating that he gave, NaN where he gave none, -inf where the event was a dislike,
+        skip or hide. Kernels are compiled as if neither NaN nor infinity existed: decide here, before them.
     """
 
     sources: list[Source]
@@ -78,11 +88,14 @@ class Lessons:
     offset: NDArray[np.int64]
     item: NDArray[np.int32]
     time: NDArray[np.int64]
+    gap: NDArray[np.int32]
+    kind: NDArray[np.uint8]
     weight: NDArray[np.float32]
     rating: NDArray[np.float32]
     rater: NDArray[np.uint64]
     lengths: NDArray[np.uint8]
     history: NDArray[np.uint64]
+    value: NDArray[np.float16]
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -107,7 +120,12 @@ _COLUMNS = (
     ("rater", "<u8"),
     ("lengths", "<u1"),
     ("history", "<u8"),
+    ("gap", "<i4"),
+    ("kind", "<u1"),
+    ("value", "<f2"),
 )
+_COLUMNS_OF = {1: 9, FORMAT: len(_COLUMNS)}  # format → how many of them it has
+_RAGGED = ("history", "value")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Record)
 
@@ -138,15 +156,25 @@ def decode_lessons(value: bytes) -> Lessons:
         record = _decoder.decode(value)
     except msgspec.MsgspecError as error:
         raise ValueError(f"not a learning record: {error}") from error
-    if record.format != FORMAT:
+    if record.format not in _COLUMNS_OF:
         raise UnknownFormat(f"learning record of format {record.format}, this version reads {FORMAT}: upgrade Headrace")
-    columns = {
-        name: np.frombuffer(column, dtype) for (name, dtype), column in zip(_COLUMNS, record.columns, strict=True)
-    }
-    lengths = {len(column) for name, column in columns.items() if name != "history"}
-    if len(lengths) != 1 or int(columns["lengths"].sum()) != len(columns["history"]):
+    held = _COLUMNS[: _COLUMNS_OF[record.format]]
+    columns = {name: np.frombuffer(column, dtype) for (name, dtype), column in zip(held, record.columns, strict=True)}
+    if record.format == 1:
+        columns |= _not_in_format_1(columns)
+    lengths = {len(column) for name, column in columns.items() if name not in _RAGGED}
+    if len(lengths) != 1 or {int(columns["lengths"].sum())} != {len(columns[name]) for name in _RAGGED}:
         raise ValueError("not a learning record: its columns differ in length")
     for name, size in (("item", len(record.items)), ("source", len(record.sources))):
         if not ((columns[name] >= 0) & (columns[name] < size)).all():
             raise ValueError(f"not a learning record: its events refer to more than its {size} {name}s")
     return Lessons(sources=record.sources, items=record.items, introduced=record.introduced, **columns)
+
+
+def _not_in_format_1(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    rated = ~np.isnan(columns["rating"])
+    return {
+        "gap": np.zeros(len(rated), np.int32),
+        "kind": np.where(rated, TYPES.index("rating"), TYPES.index("click")).astype(np.uint8),
+        "value": np.full(len(columns["history"]), np.nan, np.float16),
+    }

@@ -19,8 +19,8 @@ from evaluation.contenders import SCORED_AT_ONCE, Contender, Moment
 from evaluation.log import Log, source
 from evaluation.protocols import Plan
 from models import ranking
+from models.arrivals import APPLIED
 from models.engine import Batch, Engine, Observation
-from models.users import APPLIED
 
 _AHEAD = 4096  # events observed at once: 6 µs an event then, 140 µs one by one
 
@@ -134,9 +134,10 @@ class Drive:
             self._engine.learn(lessons, self._records)
             self._placings.engine_s += time.perf_counter() - began
             self._records += 1
-            rows = self._engine.items.catalogue.admit(lessons.items)[lessons.item]
-            for contender in self._contenders.values():
-                contender.learn(rows, lessons.time, self._placings.learned)
+            wished = lessons.weight > 0
+            rows = self._engine.items.catalogue.admit(lessons.items)[lessons.item[wished]]
+            for contender in self._contenders.values() if len(rows) else ():
+                contender.learn(rows, lessons.time[wished], self._placings.learned)
             self._placings.learned += len(rows)
 
     def _rank(self, observation: Observation, event: int, index: int) -> None:

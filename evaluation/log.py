@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from contracts.learning import Lessons, Source
 
 TOPIC = "evaluation"
+_COLUMNS = ("source", "offset", "time", "gap", "kind", "weight", "rating", "rater", "lengths")
 
 
 def source(first: int, last: int) -> Source:
@@ -57,16 +58,14 @@ class Log:
     def _cut(self, whole: Lessons, first: int, stop: int) -> Lessons:
         part = slice(first, stop)
         items, item = _used(whole.items, whole.item[part])
-        columns = {name: getattr(whole, name)[part] for name in ("source", "offset", "time", "weight", "lengths")}
+        history = slice(self._starts[first], self._starts[stop])
         return replace(
             whole,
             sources=[source(int(whole.offset[first]), int(whole.offset[stop - 1]))],
             items=items,
             item=item,
-            rating=whole.rating[part],
-            rater=whole.rater[part],
-            history=whole.history[self._starts[first] : self._starts[stop]],
-            **columns,
+            **{name: getattr(whole, name)[part] for name in _COLUMNS},
+            **{name: getattr(whole, name)[history] for name in ("history", "value")},
         )
 
 

@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating, identity, item_key
 from contracts.learning import HISTORY, Lessons, Source
 from models import ranking
+from models.arrivals import APPLIED, TOPICS, Arrivals, Observed, opinions
 from models.availability import Availability
 from models.item_model import ItemModel
 from models.ranking import Lists, Ragged
 from models.scorers.popularity import POPULAR
-from models.users import APPLIED, TOPICS, Arrivals, Observed, UserTable
+from models.users import UserTable
 
 _KINDS = {name: position for position, name in enumerate(TYPES)}
 WEIGHTS: Mapping[str, float] = {name: 0.0 if name in NEGATIVE_TYPES else 1.0 for name in TYPES}
 """How much each type of event counts as a wish for its item, unless the settings say otherwise."""
+_LONGEST_S = np.iinfo(np.int32).max
 
 
 @dataclass(slots=True)
@@ -134,13 +136,13 @@ class Engine:
             identity=np.fromiter((identity(event) for event in events), np.uint64, n),
             time=np.fromiter((event.time for event in events), np.int64, n),
             kind=np.fromiter((_KINDS[name] for name in names), np.uint8, n),
+            value=np.fromiter((event.rating if type(event) is Rating else np.nan for event in events), np.float32, n),
             topic=np.fromiter((TOPICS.index("clicks" if type(e) is Click else "ratings") for e in events), np.int8, n),
             offset=np.where(own, offset, -1),
         )
         observed = self.users.apply(arrivals)
         weight = np.fromiter((self._weights[name] for name in names), np.float32, n)
-        taught = np.flatnonzero((observed.outcome == APPLIED) & (weight > 0))
-        return Observation(slots, observed, keys, weight, self._lessons(batch, arrivals, observed, weight, taught))
+        return Observation(slots, observed, keys, weight, self._lessons(batch, arrivals, observed, weight))
 
     def learn(self, lessons: Lessons, position: int) -> int:
         """Fold a record of the learning log; return how many of its events were new."""
@@ -215,22 +217,15 @@ class Engine:
         ids = [self.items.catalogue.ids[x] for x in rows[shown][:n]]
         return ids, np.round(scores[shown][:n].astype(np.float64), 4).tolist()
 
-    def _lessons(
-        self,
-        batch: Batch,
-        arrivals: Arrivals,
-        observed: Observed,
-        weight: NDArray[np.float32],
-        taught: NDArray[np.int64],
-    ) -> Lessons:
+    def _lessons(self, batch: Batch, arrivals: Arrivals, observed: Observed, weight: NDArray[np.float32]) -> Lessons:
+        taught = np.flatnonzero(observed.outcome == APPLIED)
         events = [batch.events[index] for index in taught.tolist()]
-        # Items of negative events too: what stands in a history must have a row, wherever batches are cut.
-        applied = np.flatnonzero(observed.outcome == APPLIED)
-        items = list(dict.fromkeys(batch.events[index].item for index in applied.tolist()))
+        items = list(dict.fromkeys(event.item for event in events))
         position = {item: index for index, item in enumerate(items)}
         lengths = observed.lengths[taught]
         held = np.arange(HISTORY) < lengths[:, None]
-        ratings = [event.rating if type(event) is Rating else np.nan for event in events]
+        time, before = arrivals.time[taught], observed.times[taught, 0]
+        gap = np.where(lengths > 0, np.clip((time - before) // 1000, 0, _LONGEST_S), 0)
         return Lessons(
             sources=batch.sources,
             items=items,
@@ -238,12 +233,15 @@ class Engine:
             source=np.fromiter((batch.source[index] for index in taught.tolist()), np.uint8, len(taught)),
             offset=np.fromiter((batch.offset[index] for index in taught.tolist()), np.int64, len(taught)),
             item=np.fromiter((position[event.item] for event in events), np.int32, len(taught)),
-            time=arrivals.time[taught],
+            time=time,
+            gap=gap.astype(np.int32),
+            kind=arrivals.kind[taught],
             weight=weight[taught],
-            rating=np.array(ratings, np.float32),
+            rating=arrivals.value[taught],
             rater=np.array([rater(e.user) if type(e) is Rating else 0 for e in events], np.uint64),
             lengths=lengths,
             history=observed.history[taught][held],
+            value=opinions(observed.kinds[taught][held], observed.values[taught][held]),
         )
 
     def _rows(self, history: NDArray[np.uint64], lengths: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -43,7 +43,7 @@ class ItemModel:
     position : int
         Log offset of the next record to be learned.
     events : int
-        Events learned.
+        Wishes learned.
     gaps : int
         Input offsets that no record covered: an error of whoever wrote the log.
     """
@@ -63,7 +63,9 @@ class ItemModel:
         self._touched: set[int] = set()
 
     def learn(self, lessons: Lessons, position: int) -> int:
-        """Fold one record; return how many of its events were new.
+        """Fold one record; return how many of its events were new wishes.
+
+        What is no wish, because it weighs nothing, gives its item a row and changes nothing else.
 
         Parameters
         ----------
@@ -77,7 +79,7 @@ class ItemModel:
         self.position = position + 1
         self._admit(lessons.introduced)
         rows_of_items = self._admit(lessons.items)
-        fresh = self._fresh(lessons)
+        fresh = self._fresh(lessons) & (lessons.weight > 0)
         n = int(fresh.sum())
         if n:
             self._fold(lessons, rows_of_items[lessons.item], fresh, position)

@@ -1,8 +1,9 @@
 """A user's stored form: a short byte string that says all that we know of him.
 
-Little-endian: header (format, length of the history, 2 bytes reserved, events ever, last offsets contained of clicks
-and ratings, number of seen items), then the history oldest first as columns (item keys, times, identities, kinds), the
-keys of all seen items, and a checksum of it all.
+Little-endian: header (format, length of the history, bytes of a rating, 1 byte reserved, events ever, last offsets
+contained of clicks and ratings, number of seen items), then the history oldest first as columns (item keys, times,
+identities, kinds, ratings), the keys of all seen items, and a checksum of it all. Ratings take no bytes where there are
+none and two where these hold them exactly; format 1 had none.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-FORMAT = 1
+FORMAT = 2
 
-_HEADER = struct.Struct("<BBHIqqI")
+_HEADER = struct.Struct("<BBBBIqqI")
 _CHECKSUM = struct.Struct("<I")
 
 
@@ -35,8 +36,9 @@ class UserState:
         Events ever.
     offsets : tuple of int
         Last offset contained of his own partition of clicks and of ratings, -1 = none.
-    keys, times, identities, kinds : ndarray, shape (n,)
-        His recent events, oldest first: item key, event time in ms, identity, position in ``contracts.events.TYPES``.
+    keys, times, identities, kinds, values : ndarray, shape (n,)
+        His recent events, oldest first: item key, event time in ms, identity, position in ``contracts.events.TYPES``,
+        rating (NaN = none).
     seen : ndarray of uint64
         Keys of all items that he has had.
     """
@@ -47,18 +49,29 @@ class UserState:
     times: NDArray[np.int64]
     identities: NDArray[np.uint64]
     kinds: NDArray[np.uint8]
+    values: NDArray[np.float32]
     seen: NDArray[np.uint64]
 
 
 def encode_state(state: UserState) -> bytes:
     """Return the stored form."""
+    values = _compact(state.values)
     body = b"".join(
         (
-            _HEADER.pack(FORMAT, len(state.keys), 0, state.events, *state.offsets, len(state.seen)),
+            _HEADER.pack(
+                FORMAT,
+                len(state.keys),
+                values.itemsize if len(values) else 0,
+                0,
+                state.events,
+                *state.offsets,
+                len(state.seen),
+            ),
             state.keys.astype("<u8", copy=False).tobytes(),
             state.times.astype("<i8", copy=False).tobytes(),
             state.identities.astype("<u8", copy=False).tobytes(),
             state.kinds.tobytes(),
+            values.tobytes(),
             state.seen.astype("<u8", copy=False).tobytes(),
         )
     )
@@ -75,15 +88,26 @@ def decode_state(value: bytes) -> UserState:
     """
     if len(value) < _HEADER.size + _CHECKSUM.size:
         raise CorruptState(f"a user state of {len(value)} bytes")
-    format_, n, _, events, clicks, ratings, n_seen = _HEADER.unpack_from(value)
-    if format_ != FORMAT:
+    format_, n, width, _, events, clicks, ratings, n_seen = _HEADER.unpack_from(value)
+    if format_ not in (1, FORMAT):
         raise CorruptState(f"a user state of format {format_}, this version reads {FORMAT}")
     body, checksum = value[: -_CHECKSUM.size], _CHECKSUM.unpack(value[-_CHECKSUM.size :])[0]
-    if len(body) != _HEADER.size + n * 25 + n_seen * 8 or xxhash.xxh32_intdigest(body) != checksum:
+    if len(body) != _HEADER.size + n * (25 + width) + n_seen * 8 or xxhash.xxh32_intdigest(body) != checksum:
         raise CorruptState("a user state whose checksum does not fit")
     columns: list[NDArray[Any]] = []
     at = _HEADER.size
-    for dtype, length in (("<u8", n), ("<i8", n), ("<u8", n), ("<u1", n), ("<u8", n_seen)):
+    rated = (f"<f{width or 2}", n if width else 0)
+    for dtype, length in (("<u8", n), ("<i8", n), ("<u8", n), ("<u1", n), rated, ("<u8", n_seen)):
         columns.append(np.frombuffer(body, dtype, length, at))
         at += columns[-1].nbytes
+    columns[4] = columns[4].astype(np.float32) if width else np.full(n, np.nan, np.float32)
     return UserState(events, (clicks, ratings), *columns)
+
+
+def _compact(values: NDArray[np.float32]) -> NDArray[np.floating]:
+    """Return ratings in as few bytes as hold them exactly, none where all are NaN."""
+    if np.isnan(values).all():
+        return values[:0]
+    with np.errstate(over="ignore"):
+        half = values.astype("<f2")
+    return half if np.array_equal(half, values, equal_nan=True) else values.astype("<f4", copy=False)

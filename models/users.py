@@ -14,73 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.learning import HISTORY
+from models.arrivals import TOPICS, Arrivals, Observed, apply, unobserved
 from models.kernel import grown, kernel
-from models.seen import LENGTH, START, SeenItems
+from models.seen import LENGTH, SeenItems
 from models.user_state import UserState, decode_state, encode_state
 
-TOPICS = ("clicks", "ratings")
-"""The topics whose offsets a state contains."""
 SHOWN = 10
 """So many heads of each user's list are remembered, for measuring it."""
-
-# What became of an event.
-APPLIED, REPEAT, DUPLICATE, CONTAINED = 0, 1, 2, 3
-
-
-@dataclass(slots=True)
-class Arrivals:
-    """Events to be applied, one row each, in order.
-
-    Attributes
-    ----------
-    slot : ndarray of int32
-        The user's slot.
-    key, identity : ndarray of uint64
-        The item's key; the event's identity within its user's history.
-    time : ndarray of int64
-        Event time, ms since the epoch.
-    kind : ndarray of uint8
-        Position in :data:`contracts.events.TYPES`.
-    topic : ndarray of int8
-        Position in :data:`TOPICS`.
-    offset : ndarray of int64
-        Kafka's offset, or -1 for an event that did not come through its user's own partition: those are recognised by
-        their identity alone.
-    """
-
-    slot: NDArray[np.int32]
-    key: NDArray[np.uint64]
-    identity: NDArray[np.uint64]
-    time: NDArray[np.int64]
-    kind: NDArray[np.uint8]
-    topic: NDArray[np.int8]
-    offset: NDArray[np.int64]
-
-
-@dataclass(slots=True)
-class Observed:
-    """What became of each event, and what was known of its user just before it.
-
-    Attributes
-    ----------
-    outcome : ndarray of int8, shape (n,)
-        ``APPLIED``, ``REPEAT`` (his previous item again: nothing is learned), ``DUPLICATE`` (the same event again) or
-        ``CONTAINED`` (read again after a restart).
-    novel : ndarray of bool, shape (n,)
-        The item was new to the user.
-    n_seen : ndarray of int64, shape (n,)
-        How many items he had had before.
-    lengths : ndarray of uint8, shape (n,)
-        Length of his history before the event.
-    history : ndarray of uint64, shape (n, HISTORY)
-        Item keys of that history, newest first.
-    """
-
-    outcome: NDArray[np.int8]
-    novel: NDArray[np.bool_]
-    n_seen: NDArray[np.int64]
-    lengths: NDArray[np.uint8]
-    history: NDArray[np.uint64]
 
 
 @dataclass(slots=True)
@@ -90,7 +30,7 @@ class Picture:
     Attributes
     ----------
     names : list of str
-    events, offsets, keys, times, identities, kinds : ndarray
+    events, offsets, keys, times, identities, kinds, values : ndarray
         The table's rows of these users.
     seen, starts, lengths : ndarray
         Their seen items, one list after the other.
@@ -103,6 +43,7 @@ class Picture:
     times: NDArray[np.int64]
     identities: NDArray[np.uint64]
     kinds: NDArray[np.uint8]
+    values: NDArray[np.float32]
     seen: NDArray[np.uint64]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
@@ -123,6 +64,7 @@ class Picture:
                 self.times[row, ring],
                 self.identities[row, ring],
                 self.kinds[row, ring],
+                self.values[row, ring],
                 self.seen[start : start + int(self.lengths[row])],
             )
         )
@@ -149,6 +91,7 @@ class UserTable:
         self._times = np.zeros((capacity, HISTORY), np.int64)
         self._identities = np.zeros((capacity, HISTORY), np.uint64)
         self._kinds = np.zeros((capacity, HISTORY), np.uint8)
+        self._values = np.zeros((capacity, HISTORY), np.float32)
         self._offsets = np.full((capacity, len(TOPICS)), -1, np.int64)
         self.listed = np.zeros(capacity, np.int64)  # revision of the engine that made the user's list; 0 = none yet
         self.shown = np.full((capacity, SHOWN), -1, np.int32)  # rows that head the user's list, for measuring it
@@ -190,6 +133,7 @@ class UserTable:
             self._times[slot, ring] = known.times
             self._identities[slot, ring] = known.identities
             self._kinds[slot, ring] = known.kinds
+            self._values[slot, ring] = known.values
             self._offsets[slot] = known.offsets
 
     def slot(self, user: str) -> int:
@@ -203,18 +147,14 @@ class UserTable:
         self._used[events.slot] = self._clock
         self._dirty[events.slot] = True
         self._seen.reserve(*np.unique(events.slot, return_counts=True))
-        observed = Observed(
-            np.zeros(n, np.int8),
-            np.zeros(n, np.bool_),
-            np.zeros(n, np.int64),
-            np.zeros(n, np.uint8),
-            np.zeros((n, HISTORY), np.uint64),
-        )
-        _apply(
-            events.slot, events.key, events.identity, events.time, events.kind, events.topic, events.offset,
-            self._events, self._keys, self._times, self._identities, self._kinds, self._offsets,
+        observed = unobserved(n)
+        apply(
+            events.slot, events.key, events.identity, events.time, events.kind, events.value, events.topic,
+            events.offset,
+            self._events, self._keys, self._times, self._identities, self._kinds, self._values, self._offsets,
             self._seen.pool, self._seen.stretches,
-            observed.outcome, observed.novel, observed.n_seen, observed.lengths, observed.history,
+            observed.outcome, observed.novel, observed.n_seen, observed.lengths,
+            observed.history, observed.times, observed.kinds, observed.values,
         )  # fmt: skip
         return observed
 
@@ -223,6 +163,15 @@ class UserTable:
         history, lengths = np.zeros((len(slots), HISTORY), np.uint64), np.zeros(len(slots), np.uint8)
         _recent(slots, self._events, self._keys, history, lengths)
         return history, lengths
+
+    def details(self, slots: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]:
+        """Return times, kinds and values, each (b, HISTORY), of what :meth:`recent` returns; 0 where there is none."""
+        n = np.minimum(self._events[slots], HISTORY)[:, None]
+        at = (self._events[slots][:, None] - 1 - np.arange(HISTORY)) % HISTORY
+        held = np.arange(HISTORY) < n
+        columns = (self._times, self._kinds, self._values)
+        times, kinds, values = (np.where(held, column[slots[:, None], at], 0) for column in columns)
+        return times, kinds.astype(np.uint8), values.astype(np.float32)
 
     def seen(
         self, slots: NDArray[np.int32], lengths: NDArray[np.int64] | None = None
@@ -294,6 +243,7 @@ class UserTable:
             self._times[slots],
             self._identities[slots],
             self._kinds[slots],
+            self._values[slots],
             seen,
             starts,
             lengths,
@@ -317,7 +267,7 @@ class UserTable:
     def _grow(self) -> None:
         capacity = 2 * len(self._events)
         for name in (
-            "_events", "_keys", "_times", "_identities", "_kinds", "_offsets", "_used", "_dirty",
+            "_events", "_keys", "_times", "_identities", "_kinds", "_values", "_offsets", "_used", "_dirty",
             "listed", "shown",
         ):  # fmt: skip
             setattr(self, name, grown(getattr(self, name), capacity))
@@ -330,54 +280,6 @@ _NOTHING = np.zeros(0, np.uint64)
 def _ring(events: int) -> NDArray[np.int64]:
     """Return where the recent ones of so many events stand, oldest first."""
     return np.arange(events - min(events, HISTORY), events) % HISTORY
-
-
-@kernel
-def _apply(
-    slots, item, identity, time, kind, topic, offset,
-    events, keys, times, identities, kinds, offsets, pool, seen,
-    outcome, novel, n_seen, lengths, history,
-):  # fmt: skip
-    for e in range(len(slots)):
-        slot = slots[e]
-        if offset[e] >= 0:
-            if offset[e] <= offsets[slot, topic[e]]:
-                outcome[e] = CONTAINED
-                continue
-            offsets[slot, topic[e]] = offset[e]
-        n = min(events[slot], HISTORY)
-        oldest = time[e]
-        same = False
-        for k in range(n):
-            same |= identities[slot, k] == identity[e]
-            oldest = min(oldest, times[slot, k])
-        start, had = seen[slot, START], seen[slot, LENGTH]
-        new = True
-        for k in range(start, start + had):
-            new &= pool[k] != item[e]
-        # As old as all that is remembered, about an item he has had: cannot be told from a message sent again.
-        if same or (n == HISTORY and not new and time[e] <= oldest):
-            outcome[e] = DUPLICATE
-            continue
-        newest = (events[slot] - 1) % HISTORY
-        if n > 0 and keys[slot, newest] == item[e]:
-            outcome[e] = REPEAT
-            continue
-        for k in range(n):
-            history[e, k] = keys[slot, (events[slot] - 1 - k) % HISTORY]
-        lengths[e] = n
-        n_seen[e] = had
-        novel[e] = new
-        at = events[slot] % HISTORY
-        keys[slot, at] = item[e]
-        times[slot, at] = time[e]
-        identities[slot, at] = identity[e]
-        kinds[slot, at] = kind[e]
-        events[slot] += 1
-        if new:
-            pool[start + had] = item[e]
-            seen[slot, LENGTH] += 1
-        outcome[e] = APPLIED
 
 
 @kernel

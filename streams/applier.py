@@ -19,9 +19,9 @@ import numpy as np
 from contracts.events import Click, InvalidEvent, Rating, decode
 from contracts.learning import Source
 from contracts.topics import partition_of
+from models.arrivals import APPLIED, DUPLICATE
 from models.engine import Batch, Engine, Observation
 from models.user_state import CorruptState
-from models.users import APPLIED, DUPLICATE
 from serving.store import Store
 from streams.deadletters import DeadLetters
 from streams.learning import LearningLog

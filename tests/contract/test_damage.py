@@ -40,8 +40,8 @@ def test_a_damaged_user_state_is_refused_and_its_user_not_admitted() -> None:
 
 
 def test_a_user_state_of_a_newer_format_is_told_from_a_damaged_one() -> None:
-    with pytest.raises(CorruptState, match="format 2, this version reads 1"):
-        UserTable(resident=1).admit("u1", b"\2" + STATE[1:])
+    with pytest.raises(CorruptState, match="format 3, this version reads 2"):
+        UserTable(resident=1).admit("u1", b"\3" + STATE[1:])
 
 
 def test_a_cut_learning_record_is_refused() -> None:
@@ -59,7 +59,7 @@ def test_a_learning_record_with_a_flipped_bit_decodes_or_is_refused() -> None:
 def test_a_learning_record_of_a_newer_format_stops_the_reader() -> None:
     fields = msgspec.msgpack.decode(RECORD)
     with pytest.raises(UnknownFormat, match="upgrade Headrace"):
-        decode_lessons(msgspec.msgpack.encode([2, *fields[1:]]))
+        decode_lessons(msgspec.msgpack.encode([3, *fields[1:]]))
 
 
 def record(**columns: np.ndarray) -> bytes:
@@ -78,9 +78,18 @@ def record(**columns: np.ndarray) -> bytes:
         record(source=np.array([0, 0, 2], np.uint8)),
         record(lengths=np.array([0, 2, 2], np.uint8)),
         record(time=np.zeros(2, np.int64)),
+        record(value=np.zeros(2, np.float16)),
         msgspec.msgpack.encode([*msgspec.msgpack.decode(RECORD)[:4], []]),
     ],
-    ids=["item beyond", "item below", "source beyond", "history too short", "column too short", "no columns"],
+    ids=[
+        "item beyond",
+        "item below",
+        "source beyond",
+        "history too short",
+        "column too short",
+        "values too short",
+        "no columns",
+    ],
 )
 def test_a_learning_record_that_does_not_fit_itself_is_refused(damaged: bytes) -> None:
     with pytest.raises(ValueError):

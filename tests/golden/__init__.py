@@ -6,6 +6,7 @@ version, keep the old file, and run ``python -m tests.golden --write``.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from contracts.learning import Lessons, Source, encode_lessons
 from contracts.redis import Keys, encode_list, encode_vector
 from contracts.topics import LEARNING as LEARNING_LOG
 from contracts.topics import PUBLIC, topic_name
+from models.arrivals import Arrivals
 from models.user_state import FORMAT as USER
-from models.users import Arrivals, UserTable
+from models.users import UserTable
 
 FOLDER = Path(__file__).parent
 TIME = 1_700_000_000_000
@@ -48,9 +50,14 @@ LESSONS = Lessons(
     rater=np.array([0, 0, 2**64 - 1], np.uint64),
     lengths=np.array([0, 2, 1], np.uint8),
     history=np.array([item_key("i1"), 0, 2**64 - 1], np.uint64),
+    gap=np.array([0, 3600, 2**31 - 1], np.int32),
+    kind=np.array([0, 8, 7], np.uint8),
+    value=np.array([np.nan, -np.inf, 4.5], np.float16),
 )
+COLUMNS = [field.name for field in fields(Lessons) if field.name not in ("sources", "items", "introduced")]
 HISTORY = [(item_key("i1"), TIME, 0), (item_key("1193"), TIME + 5, 7), (item_key("i1"), TIME - 5, 10)]
 """Of the golden user: (item key, time, type), oldest first."""
+VALUES = [np.nan, 3.5, np.nan]
 SEEN = [item_key("i1"), item_key("1193")]
 
 
@@ -66,6 +73,7 @@ def user_state() -> bytes:
             identity=np.array([1, 2, 2**64 - 1], np.uint64),
             time=np.array(times, np.int64),
             kind=np.array(kinds, np.uint8),
+            value=np.array(VALUES, np.float32),
             topic=np.array([0, 1, 0], np.int8),
             offset=np.array([41, 2**40, -1], np.int64),
         )

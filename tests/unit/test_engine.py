@@ -8,8 +8,8 @@ from workload import START, WISHES, differences, events, learned, observe, run
 
 from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating, item_key
 from contracts.learning import HISTORY, decode_lessons, encode_lessons
+from models.arrivals import APPLIED, CONTAINED, DUPLICATE, REPEAT
 from models.engine import Engine, rater
-from models.users import APPLIED, CONTAINED, DUPLICATE, REPEAT
 
 
 def engine() -> Engine:
@@ -37,10 +37,9 @@ def test_histories_are_what_users_did_before() -> None:
             before = had.setdefault(str(event.user), [])
             if before[:1] == [event.item]:
                 continue
-            if isinstance(event, Rating) or event.type not in NEGATIVE_TYPES:
-                items.append(event.item)
-                lengths.append(len(before[:HISTORY]))
-                expected += [item_key(item) for item in before[:HISTORY]]
+            items.append(event.item)
+            lengths.append(len(before[:HISTORY]))
+            expected += [item_key(item) for item in before[:HISTORY]]
             before.insert(0, str(event.item))
         lessons = observation.lessons
         assert [lessons.items[index] for index in lessons.item] == items
@@ -116,7 +115,8 @@ def test_a_repeat_and_a_duplicate_teach_nothing() -> None:
 def test_what_counts_as_a_wish(name: str) -> None:
     lessons = observe(engine(), [Click("u", "a", START, name)]).lessons
     assert lessons.items == ["a"]  # it gets a row in any case, because it stands in a history now
-    assert len(lessons) == (0 if name in NEGATIVE_TYPES else 1)
+    assert lessons.weight.tolist() == [0.0 if name in NEGATIVE_TYPES else 1.0]
+    assert [TYPES[kind] for kind in lessons.kind] == [name]
 
 
 def test_weights_may_be_set_by_type() -> None:
@@ -126,9 +126,39 @@ def test_weights_may_be_set_by_type() -> None:
     taught = [lessons.items[position] for position in lessons.item]
     assert dict(zip(taught, lessons.weight.tolist(), strict=True)) == {
         "purchase": 3.0,
+        "view": 0.0,
         "skip": 0.5,
+        "hide": 0.0,
         "click": 1.0,
     }
+
+
+def test_what_is_no_wish_changes_nothing_that_is_learned_of_items() -> None:
+    stream = events(400, types=WISHES)
+    without, disliked = learned(stream, 100, engine()), learned(stream, 100, engine())
+    dislikes = [Click("new", f"i{n}", START + n, name) for n, name in enumerate(sorted(NEGATIVE_TYPES) * 5)]
+    before = disliked.items.state()
+    assert disliked.learn(observe(disliked, dislikes, 400).lessons, 4) == 0
+    after = disliked.items.state()
+    del before["position"], before["learned"], after["position"], after["learned"]
+    assert differences(before, after) == []
+    assert without.items.events == disliked.items.events
+
+
+def test_lessons_say_how_long_ago_the_event_before_was_and_what_it_was_worth() -> None:
+    stream: list[Click | Rating] = [
+        Rating("u", "a", 1e6, START),
+        Click("u", "b", START + 2999, "skip"),
+        Rating("u", "c", 2.5, START - 1),
+        Click("v", "a", 5),
+        Click("u", "d", 2**53),
+    ]
+    lessons = observe(engine(), stream).lessons
+    assert lessons.gap.tolist() == [0, 2, 0, 0, 2**31 - 1]
+    assert [TYPES[kind] for kind in lessons.kind] == ["rating", "skip", "rating", "click", "click"]
+    largest = float(np.finfo(np.float16).max)
+    assert lessons.value.tolist() == [largest, -np.inf, largest, 2.5, -np.inf, largest]
+    assert np.isnan(observe(engine(), [Click("u", "a", 1), Click("u", "b", 2)]).lessons.value).all()
 
 
 def test_an_item_first_met_by_a_dislike_has_a_row_and_is_not_known() -> None:

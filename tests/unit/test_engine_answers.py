@@ -9,11 +9,11 @@ from workload import START, WISHES, Events, differences, events, learned, observ
 
 from contracts.events import NEGATIVE_TYPES, Click, Item, Rating
 from contracts.learning import HISTORY
+from models.arrivals import APPLIED
 from models.combine import SCORERS
 from models.engine import Batch, Engine, Observation
 from models.ranking import NONE
 from models.scorers.popularity import POPULAR, TRENDING
-from models.users import APPLIED
 
 
 def engine() -> Engine:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from users_reference import Event, User, apply, compare
 
-from models.users import TOPICS, UserTable
+from models.arrivals import TOPICS
+from models.users import UserTable
 
 NAMES = ["", "a", "b", "ä", "b:c", "d"]
 
@@ -33,17 +35,18 @@ class Table(RuleBasedStateMachine):
                 st.integers(0, 10),  # kind
                 st.integers(0, len(TOPICS) - 1),
                 st.sampled_from(["next", "next", "next", "again", "foreign"]),
+                st.sampled_from([np.nan, np.nan, 4.5, -2.0, 70_000.0, np.float32(0.1)]),
             ),
             max_size=40,
         )
     )
-    def apply(self, events: list[tuple[str, int, int, int, int, int, str]]) -> None:
+    def apply(self, events: list[tuple[str, int, int, int, int, int, str, float]]) -> None:
         batch = []
-        for user, item, identity, time, kind, topic, offset in events:
+        for user, item, identity, time, kind, topic, offset, value in events:
             if offset == "next":
                 self.next[topic] += 1
             at = {"next": self.next[topic], "again": self.next[topic] // 2, "foreign": -1}[offset]
-            batch.append(Event(user, item, identity, time, kind, topic, at))
+            batch.append(Event(user, item, identity, time, kind, topic, at, float(np.float32(value))))
         self.load([event.user for event in batch])
         apply(self.table, self.users, batch)
         self.unstored |= {event.user for event in batch}

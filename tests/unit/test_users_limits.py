@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from users_reference import Event, User, apply, arrivals, click, compare
 
+from models.arrivals import APPLIED, DUPLICATE
 from models.seen import MAX_SEEN
 from models.user_state import CorruptState
-from models.users import APPLIED, DUPLICATE, UserTable
+from models.users import UserTable
 
 
 @pytest.fixture

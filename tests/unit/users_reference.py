@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from contracts.learning import HISTORY
+from models.arrivals import APPLIED, CONTAINED, DUPLICATE, REPEAT, TOPICS, Arrivals, Observed
 from models.seen import MAX_SEEN
-from models.users import APPLIED, CONTAINED, DUPLICATE, REPEAT, TOPICS, Arrivals, Observed, UserTable
+from models.users import UserTable
 
 
 class Event(NamedTuple):
@@ -20,6 +21,7 @@ class Event(NamedTuple):
     kind: int = 0
     topic: int = 0
     offset: int = -1
+    value: float = np.nan
 
 
 @dataclass
@@ -55,13 +57,14 @@ class User:
 
 def arrivals(table: UserTable, events: list[Event]) -> Arrivals:
     slots = [table.slot(event.user) for event in events]
-    _, item, identity, time, kind, topic, offset = zip(*events, strict=True) if events else ((),) * 7
+    _, item, identity, time, kind, topic, offset, value = zip(*events, strict=True) if events else ((),) * 8
     return Arrivals(
         np.array(slots, np.int32),
         np.array(item, np.uint64),
         np.array(identity, np.uint64),
         np.array(time, np.int64),
         np.array(kind, np.uint8),
+        np.array(value, np.float32),
         np.array(topic, np.int8),
         np.array(offset, np.int64),
     )
@@ -74,13 +77,15 @@ def apply(table: UserTable, users: dict[str, User], events: list[Event]) -> Obse
         users[user].let_go()
     for index, event in enumerate(events):
         user = users[event.user]
-        before = [earlier.item for earlier in user.history[-HISTORY:]][::-1]
+        before = user.history[-HISTORY:][::-1]
         n_seen, novel = len(user.seen), event.item not in user.seen
         assert observed.outcome[index] == user.apply(event), event
         if observed.outcome[index] != APPLIED:
             before, n_seen, novel = [], 0, False
         assert observed.lengths[index] == len(before)
-        assert observed.history[index].tolist() == before + [0] * (HISTORY - len(before))
+        for name, attribute in (("history", "item"), ("times", "time"), ("kinds", "kind"), ("values", "value")):
+            expected = np.array([getattr(earlier, attribute) for earlier in before] + [0] * (HISTORY - len(before)))
+            np.testing.assert_array_equal(getattr(observed, name)[index], expected)
         assert observed.n_seen[index] == n_seen
         assert observed.novel[index] == novel
     return observed
@@ -90,11 +95,15 @@ def compare(table: UserTable, users: dict[str, User], names: list[str]) -> None:
     """Compare what the table tells of resident users."""
     slots = np.array([table.slot(name) for name in names], np.int32)
     history, lengths = table.recent(slots)
+    times, kinds, ratings = table.details(slots)
     values, starts, counts = table.seen(slots)
     for index, name in enumerate(names):
         user, recent = users[name], users[name].history[-HISTORY:]
         assert table.history(name) == [(event.item, event.time, event.kind) for event in recent]
         assert history[index, : lengths[index]].tolist() == [event.item for event in recent[::-1]]
+        for column, attribute in ((times, "time"), (kinds, "kind"), (ratings, "value")):
+            expected = [getattr(event, attribute) for event in recent[::-1]]
+            np.testing.assert_array_equal(column[index], expected + [0] * (HISTORY - len(recent)))
         assert not history[index, lengths[index] :].any()
         assert values[starts[index] : starts[index] + counts[index]].tolist() == user.seen
 

@@ -101,11 +101,14 @@ def stretch(whole: Lessons, start: int, stop: int) -> Lessons:
         offset=whole.offset[held],
         item=np.array([items.index(item) for item in ids], np.int32),
         time=whole.time[held],
+        gap=whole.gap[held],
+        kind=whole.kind[held],
         weight=whole.weight[held],
         rating=whole.rating[held],
         rater=whole.rater[held],
         lengths=whole.lengths[held],
         history=whole.history[np.repeat(held, whole.lengths)],
+        value=whole.value[np.repeat(held, whole.lengths)],
     )
 
 
