@@ -56,8 +56,8 @@ class Log:
 
     def _cut(self, whole: Lessons, first: int, stop: int) -> Lessons:
         part = slice(first, stop)
-        # With the first part all items of the stretch get their rows, those that were only disliked too: what stands in a
-        # history must have a row, wherever the stretch is cut.
+        # With the first part all items of the stretch get their rows, those that were only disliked too: what stands in
+        # a history must have a row, wherever the stretch is cut.
         items, item = _used(whole.items, whole.item[part]) if first else (whole.items, whole.item[part])
         columns = {name: getattr(whole, name)[part] for name in ("source", "offset", "time", "weight", "lengths")}
         return replace(
