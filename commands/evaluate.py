@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evaluation.options import Options
     from evaluation.stream import Stream
 
-_PROTOCOLS = ("prequential", "temporal", "leave-one-out", "kfold")
+_PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", "kfold")
 
 
 def _listed(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -32,6 +32,16 @@ def _seeds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     if any(seed < 0 for seed in seeds):
         raise click.BadParameter("a seed is not negative")
     return seeds
+
+
+def _shares(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...]:
+    try:
+        shares = tuple(float(value) for value in _listed(ctx, param, values))
+    except ValueError as error:
+        raise click.BadParameter("a cut is a number from 0 to 1") from error
+    if any(not 0 <= share <= 1 for share in shares):
+        raise click.BadParameter("a cut is a share, from 0 to 1")
+    return shares or (0.9,)
 
 
 def _columns(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, str]:
@@ -53,10 +63,11 @@ def _columns(ctx: click.Context, param: click.Parameter, value: str | None) -> d
 @click.option(
     "--warmup", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Share of events before the first."
 )
-@click.option("--cut", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="temporal: share learned.")
-@click.option("--live", is_flag=True, help="temporal: go on learning after the cut.")
+@click.option("--cut", multiple=True, callback=_shares, metavar="SHARE", help="temporal: share learned; several. [0.9]")
+@click.option("--live", is_flag=True, help="temporal: beside it, a model that goes on learning after the cut.")
 @click.option("--folds", type=click.IntRange(2, 100), default=5, show_default=True, help="kfold: how many.")
 @click.option("--repeats", is_flag=True, help="Rank items that the user has had, too.")
+@click.option("--newcomers", is_flag=True, help="Rank users' first events, too.")
 @click.option("--min-rating", type=float, help="Rank only events rated at least so.")
 @click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many events.")
 @click.option("--lag", type=click.IntRange(min=0), default=0, show_default=True, help="Learn so many events late.")

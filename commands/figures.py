@@ -27,23 +27,34 @@ def show(result: dict[str, Any]) -> None:
     _tell(console, "left out", stream["left_out"])
     k = settings["k"]
     ranking = (f"hr@{k}", f"ndcg@{k}", "mrr", f"coverage@{k}", f"gini@{k}", "us_per_event", "us_per_ranking")
-    ranked = [row for row in rows if "rmse" not in row]
-    if ranked:
+    for group, ranked in _groups([row for row in rows if "rmse" not in row]).items():
         console.print(_table(ranked, ranking))
-        _print(console, f"{settings['protocol']}: {ranked[0]['scored']:,} ranked")
+        _print(console, f"{settings['protocol']}{group}: {ranked[0]['scored']:,} ranked")
         passed_over = {name: ranked[0][name] for name in _REASONS if name in ranked[0]}
         _tell(console, "not ranked", passed_over)
+        _differences(console, [each for each in result["comparisons"] if _group(each) == group], f"hr@{k}")
     if rated := [row for row in rows if "rmse" in row]:
         console.print(_table(rated, _RATED))
         _print(
             console, f"{rated[0]['scored']:,} ratings predicted{' in each fold' * (settings['protocol'] == 'kfold')}"
         )
-    _differences(console, result["comparisons"], f"hr@{k}")
     speed = sum(row["events"] for row in rows[:1]) * len(settings["seeds"]) / result["seconds"]
     _print(console, f"{result['seconds']:.1f} s, {speed:,.0f} events/s; hash {stream['hash']}")
 
 
 _REASONS = ("first_of_user", "first_of_item", "had_before", "no_wish")
+
+
+def _groups(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each plan: each cut has its own, and so has the model that goes on learning after it."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(_group(row), []).append(row)
+    return groups
+
+
+def _group(row: dict[str, Any]) -> str:
+    return f" at {row['cut']:g}, {'live' if row['live'] else 'frozen'}" if "cut" in row else ""
 
 
 def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Table:

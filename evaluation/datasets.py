@@ -15,6 +15,8 @@ from evaluation.jsonlines import JsonLines
 from evaluation.movielens import LAYOUTS, MovieLens
 from evaluation.online_retail import FILE as ONLINE_RETAIL
 from evaluation.online_retail import OnlineRetail
+from evaluation.regimes import PREFIX as SIMULATED
+from evaluation.regimes import open_simulated
 from evaluation.rows import DatasetError, Dropped, Row
 from evaluation.tabular import Csv
 
@@ -30,7 +32,7 @@ class Dataset(Protocol):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that are read; empty when that is possible only once, as with standard input."""
+        """The files that are read; empty when that is possible only once, as with standard input, or there are none."""
 
     @property
     def size(self) -> int | None:
@@ -50,7 +52,8 @@ def open_dataset(path: str | Path, columns: Mapping[str, str] | None = None) -> 
     ----------
     path : str or Path
         A MovieLens folder (100K, 1M, 10M, latest), the folder of Online Retail, a file of JSON lines, or ``-`` for JSON
-        lines on standard input. Any file may be compressed with zstandard.
+        lines on standard input. Any file may be compressed with zstandard. Or ``simulated:REGIME``, see
+        :mod:`evaluation.regimes`.
     columns : mapping of str to str, optional
         Makes it a CSV file: field → name of its column, see :data:`evaluation.tabular.FIELDS`.
 
@@ -62,6 +65,8 @@ def open_dataset(path: str | Path, columns: Mapping[str, str] | None = None) -> 
     """
     if str(path) == "-":
         return JsonLines(None)
+    if str(path).startswith(SIMULATED):
+        return open_simulated(str(path))
     path = Path(path)
     if not path.exists():
         raise DatasetError(f"{path} does not exist")

@@ -1,60 +1,29 @@
 """Drives an engine through a stream and ranks: observe, learn what lies before, rank, observe on.
 
 It is the engine that the worker runs, through the same calls. What a user did does not depend on what is known of
-items, so events are observed many at once; learned is exactly what lies before an event when it is ranked, or, with a
-lag, what lies that many events further back, as when the learning log is behind.
+items, so events are observed many at once and any distance ahead; learned is exactly what a plan says when an event is
+ranked, or, with a lag, that many events less, as when the learning log is behind. Several plans over the same stream
+share one pass.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.contenders import SCORED_AT_ONCE, Contender, Moment
+from evaluation.contenders import OF_THE_ENGINE, Contender, Learned, Moment
 from evaluation.log import Log, source
+from evaluation.placings import Placings
 from evaluation.protocols import Plan
 from models import ranking
 from models.arrivals import APPLIED
 from models.engine import Batch, Engine, Observation
 
 _AHEAD = 4096  # events observed at once: 6 µs an event then, 140 µs one by one
-
-
-@dataclass
-class Placings:
-    """Where the items of the ranked events stood.
-
-    Attributes
-    ----------
-    event : ndarray of int64, shape (m,)
-        Positions in the plan's stream.
-    target : ndarray of int32, shape (m,)
-        Rows of the items.
-    ranks : dict
-        Contender → mean ranks, 1 = best, shape (m,).
-    lists : dict
-        Contender → rows of its best items for the event's user, shape (m, k), -1 = no more candidates.
-    passed_over : dict
-        Why a chosen event was not ranked → how many.
-    learned : int
-        How many events were learned.
-    engine_s, ranking_s : float, dict
-        Seconds spent on observing and learning; on ranking, by contender.
-    """
-
-    event: NDArray[np.int64]
-    target: NDArray[np.int32]
-    ranks: dict[str, NDArray[np.float64]]
-    lists: dict[str, NDArray[np.int32]]
-    passed_over: Counter[str] = field(default_factory=Counter)
-    learned: int = 0
-    engine_s: float = 0.0
-    ranking_s: dict[str, float] = field(default_factory=dict)
+_STEP = 128  # rankings between two words on the progress
 
 
 class Drive:
@@ -62,7 +31,8 @@ class Drive:
 
     Parameters
     ----------
-    plan : Plan
+    plans : sequence of Plan
+        All over the same stream; each has its own placings.
     engine : Engine
         A fresh one.
     contenders : mapping of str to Contender
@@ -72,80 +42,113 @@ class Drive:
         Which events of the stream are ranked at all.
     repeats : bool
         Whether items that the user has had are ranked, and compete.
+    newcomers : bool
+        Whether users' first events are ranked.
     lag : int
         How many events learning is behind.
     """
 
     def __init__(
         self,
-        plan: Plan,
+        plans: Sequence[Plan],
         engine: Engine,
         contenders: Mapping[str, Contender],
         k: int,
         wishes: NDArray[np.bool_],
         repeats: bool = False,
+        newcomers: bool = False,
         lag: int = 0,
     ) -> None:
-        self._plan, self._engine, self._contenders = plan, engine, contenders
-        self._wishes, self._repeats, self._lag = wishes, repeats, lag
+        self._plans, self._stream, self._engine, self._contenders = plans, plans[0].stream, engine, contenders
+        self._wishes, self._repeats, self._newcomers, self._lag = wishes, repeats, newcomers, lag
+        self._learned_in_all = max(plan.learned for plan in plans)
         self._log = Log()
-        self._records = 0
-        self._placed = 0
-        m = len(plan.chosen)
-        self._placings = Placings(
-            np.zeros(m, np.int64),
-            np.zeros(m, np.int32),
-            {name: np.zeros(m) for name in contenders},
-            {name: np.full((m, k), ranking.NONE, np.int32) for name in contenders},
-            ranking_s=dict.fromkeys(contenders, 0.0),
-        )
+        self._records, self._learned, self._engine_s = 0, 0, 0.0
+        self._observed = 0
+        self._chunks: dict[int, Observation] = {}  # first event → what was observed, while some of it is to be ranked
+        chosen = np.concatenate([plan.chosen for plan in plans])
+        self._to_be_ranked = np.bincount(chosen // _AHEAD, minlength=len(self._stream) // _AHEAD + 1) > 0
+        self._scored_at_once = not set(OF_THE_ENGINE).isdisjoint(contenders)
+        self._placings = [Placings.room(len(plan.chosen), contenders, k) for plan in plans]
 
-    def run(self, on_progress: Callable[[int], None] = lambda events: None) -> Placings:
+    def run(self, on_progress: Callable[[int], None] = lambda events: None) -> list[Placings]:
         """Go through the stream; ``on_progress`` is told how many events are done."""
-        stream, chosen = self._plan.stream, self._plan.chosen
-        for user in stream.users:
+        for user in self._stream.users:
             self._engine.users.admit(user, None)
-        for first in range(0, len(stream), _AHEAD):
-            last = min(first + _AHEAD, len(stream))
-            observation = self._observe(first, last)
-            for event in chosen[slice(*np.searchsorted(chosen, (first, last)))].tolist():
-                self._learn(event - self._lag)
-                self._rank(observation, event, event - first)
-            self._learn(last - self._lag)
-            on_progress(last)
-        self._learn(len(stream))
-        return self._trimmed()
+        for index, (until, event, plan) in enumerate(self._rankings()):
+            self._observe_through(event)
+            self._learn(until - self._lag)
+            self._rank(self._placings[plan], event)
+            if not index % _STEP:
+                on_progress(until)
+        self._observe_through(self._learned_in_all - 1)
+        self._learn(self._learned_in_all)
+        on_progress(len(self._stream))
+        for placings in self._placings:
+            placings.trim()
+            placings.learned, placings.engine_s = self._learned, self._engine_s
+        return self._placings
+
+    def _rankings(self) -> Iterator[tuple[int, int, int]]:
+        """Yield how far to learn, which event to rank then, and for which plan, in the order of learning."""
+        event = np.concatenate([plan.chosen for plan in self._plans])
+        until = np.concatenate([np.minimum(plan.chosen, plan.learned) for plan in self._plans])
+        plan = np.repeat(np.arange(len(self._plans)), [len(plan.chosen) for plan in self._plans])
+        order = np.lexsort((plan, event, until))
+        # A chunk is kept until the last ranking of any of its events.
+        ordered = event[order] // _AHEAD
+        last = np.zeros(len(order), np.bool_)
+        last[len(order) - 1 - np.unique(ordered[::-1], return_index=True)[1]] = True
+        columns = (until[order], event[order], plan[order], last)
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            yield row[:3]
+            if row[3]:
+                del self._chunks[row[1] // _AHEAD * _AHEAD]
+
+    def _observe_through(self, event: int) -> None:
+        while self._observed <= event:
+            first = self._observed
+            self._observed = min(first + _AHEAD, len(self._stream))
+            observation = self._observe(first, self._observed)
+            if self._to_be_ranked[first // _AHEAD]:
+                self._chunks[first] = observation
 
     def _observe(self, first: int, last: int) -> Observation:
         began = time.perf_counter()
         n = last - first
-        events = self._plan.stream.events(first, last)
+        events = self._stream.events(first, last)
         offsets = list(range(first, last))
         observation = self._engine.observe(Batch(events, [0] * n, offsets, [True] * n, [source(first, last - 1)]))
         if (observation.observed.outcome != APPLIED).any():
             raise RuntimeError(f"the engine refused some of the events {first} to {last - 1}: another stream is ranked")
         self._log.append(observation.lessons)
-        self._placings.engine_s += time.perf_counter() - began
+        self._engine_s += time.perf_counter() - began
         return observation
 
     def _learn(self, until: int) -> None:
-        for lessons in self._log.take(min(until, self._plan.learned)):
+        for lessons in self._log.take(until):
             began = time.perf_counter()
             self._engine.learn(lessons, self._records)
-            self._placings.engine_s += time.perf_counter() - began
+            self._engine_s += time.perf_counter() - began
             self._records += 1
             wished = lessons.weight > 0
             rows = self._engine.items.catalogue.admit(lessons.items)[lessons.item[wished]]
-            for contender in self._contenders.values() if len(rows) else ():
-                contender.learn(rows, lessons.time[wished], self._placings.learned)
-            self._placings.learned += len(rows)
+            if len(rows):
+                at = lessons.offset[wished]
+                events = Learned(
+                    self._learned, rows, self._stream.user[at], lessons.time[wished], self._stream.rating[at]
+                )
+                for contender in self._contenders.values():
+                    contender.learn(events)
+            self._learned += len(rows)
 
-    def _rank(self, observation: Observation, event: int, index: int) -> None:
-        why_not, moment = self._moment(observation, event, index)
+    def _rank(self, placings: Placings, event: int) -> None:
+        first = event // _AHEAD * _AHEAD
+        why_not, moment = self._moment(self._chunks[first], event, event - first)
         if moment is None:
-            self._placings.passed_over[why_not] += 1
+            placings.passed_over[why_not] += 1
             return
-        placed, placings = self._placed, self._placings
+        placed = placings.placed
         placings.event[placed], placings.target[placed] = event, moment.target
         shared = self._score_shared(moment)
         for name, contender in self._contenders.items():
@@ -156,12 +159,12 @@ class Drive:
                 raise FloatingPointError(f"{name} has scores that are not finite for event {event}")
             rows = placings.lists[name][placed]
             placings.ranks[name][placed] = ranking.place(scores, moment.candidate, moment.target, rows)
-            placings.ranking_s[name] += time.perf_counter() - began + shared * (name in SCORED_AT_ONCE)
-        self._placed += 1
+            placings.ranking_s[name] += time.perf_counter() - began + shared * (name in OF_THE_ENGINE)
+        placings.placed += 1
 
     def _score_shared(self, moment: Moment) -> float:
         """Let the engine score; return the seconds it took, which belong to each of its contenders alike."""
-        if SCORED_AT_ONCE.isdisjoint(self._contenders):
+        if not self._scored_at_once:
             return 0.0
         began = time.perf_counter()
         _ = moment.apart
@@ -173,7 +176,7 @@ class Drive:
         target = int(catalogue.rows(observation.keys[index : index + 1])[0])
         if not self._wishes[event]:
             return "no wish", None
-        if observed.lengths[index] == 0:
+        if observed.lengths[index] == 0 and not self._newcomers:
             return "first of user", None
         if target < 0 or catalogue.events[target] == 0:
             return "first of item", None
@@ -187,11 +190,5 @@ class Drive:
             part = slice(index, index + 1)
             seen = catalogue.rows(self._engine.users.seen(observation.slots[part], observed.n_seen[part])[0])
             candidate[seen[seen >= 0]] = False
-        return "", Moment(event, items, tables, recent, candidate, target)
-
-    def _trimmed(self) -> Placings:
-        placings, n = self._placings, self._placed
-        placings.event, placings.target = placings.event[:n], placings.target[:n]
-        placings.ranks = {name: ranks[:n] for name, ranks in placings.ranks.items()}
-        placings.lists = {name: lists[:n] for name, lists in placings.lists.items()}
-        return placings
+        user, time = int(self._stream.user[event]), int(self._stream.time[event])
+        return "", Moment(event, user, time, items, tables, recent, candidate, target)

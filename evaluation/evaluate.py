@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from evaluation import predictions, protocols
-from evaluation.contenders import contender
-from evaluation.drive import Drive, Placings
+from evaluation.contenders import contender, seeded
+from evaluation.drive import Drive
 from evaluation.errors import EvaluationError
 from evaluation.options import PROTOCOLS, RATINGS, Options
+from evaluation.placings import Placings
 from evaluation.ranked import Ranked
 from evaluation.stream import Stream
 from models.engine import Engine
@@ -41,15 +42,15 @@ def evaluate(stream: Stream, options: Options, on_progress: Progress = lambda ev
     """
     began = time.perf_counter()
     progress = _Passes(len(stream), on_progress)
-    ranked = _ranked(stream, options, progress) if options.ranked else None
-    rows = ranked.rows() if ranked else []
+    ranked = _ranked(stream, options, progress) if options.ranked else []
+    rows = [row for each in ranked for row in each.rows()]
     if options.rated:
         rows.append(_rated(stream, options, progress))
     about = {"protocol": options.protocol, "data": stream.name, "data_hash": stream.hash, "seeds": list(options.seeds)}
     return {
         "rows": [{"model": row["model"], **about, **row} for row in rows],
-        "comparisons": ranked.comparisons() if ranked else [],
-        "series": ranked.series() if ranked and options.protocol == "prequential" else {},
+        "comparisons": [comparison for each in ranked for comparison in each.comparisons()],
+        "series": ranked[0].series() if ranked and options.protocol == "prequential" else {},
         "stream": {
             "name": stream.name,
             "hash": stream.hash,
@@ -72,26 +73,32 @@ def work(stream: Stream, options: Options) -> int:
     return len(stream) * len(options.seeds) * (bool(options.ranked) + options.rated)
 
 
-def _ranked(stream: Stream, options: Options, progress: _Passes) -> Ranked:
-    plan = _plan(stream, options)
-    passes: list[Placings] = []
+def _ranked(stream: Stream, options: Options, progress: _Passes) -> list[Ranked]:
+    """Return what was ranked under each plan of the protocol."""
+    plans = _plans(stream, options)
+    passes: list[list[Placings]] = []
     for seed in options.seeds:
         engine = Engine(seed, max(1, len(stream.users)), options.rating_users, options.weights)
-        contenders = {name: contender(name, seed) for name in options.ranked}
-        wishes = protocols.wishes(plan.stream, options.weights, options.least_rating)
-        drive = Drive(plan, engine, contenders, options.k, wishes, options.repeats, options.lag)
+        contenders = {name: contender(name, seed) for name in options.ranked if seeded(name) or not passes}
+        wishes = protocols.wishes(plans[0].stream, options.weights, options.least_rating)
+        drive = Drive(plans, engine, contenders, options.k, wishes, options.repeats, options.newcomers, options.lag)
         passes.append(drive.run(progress.next()))
-    return Ranked(plan.stream, options, passes, engine.items)
+        for first, other in zip(passes[0], passes[-1], strict=True):
+            first.lend(other, [name for name in options.ranked if name not in contenders])
+    return [Ranked(plan, options, of_plan, engine.items) for plan, *of_plan in zip(plans, *passes, strict=True)]
 
 
-def _plan(stream: Stream, options: Options) -> protocols.Plan:
+def _plans(stream: Stream, options: Options) -> list[protocols.Plan]:
     match options.protocol:
         case "prequential":
-            return protocols.prequential(stream, options.every, options.warmup)
+            return [protocols.prequential(stream, options.every, options.warmup)]
         case "temporal":
-            return protocols.temporal(stream, options.cut, options.live)
+            ways = (False, True) if options.live else (False,)
+            return [protocols.temporal(stream, cut, live) for cut in options.cut for live in ways]
+        case "second-event":
+            return [protocols.second_event(stream, options.warmup)]
         case "leave-one-out":
-            return protocols.leave_one_out(stream)
+            return [protocols.leave_one_out(stream)]
     raise EvaluationError(f"there is no protocol {options.protocol!r}; there are {', '.join(PROTOCOLS)}")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluation.contenders import MODELS, SHUFFLED, of_the_engine
 
-PROTOCOLS = ("prequential", "temporal", "leave-one-out", "kfold")
+PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", "kfold")
 RATINGS = "ratings"
 """The model of predicted ratings: ranks nothing, so it has rows of its own."""
 
@@ -26,13 +26,16 @@ class Options:
     k : int
         Depth of the lists.
     every, warmup : int, float
-        Prequential: rank every n-th event, after this share of all.
-    cut, live : float, bool
-        Temporal: share of events before the cut; whether learning goes on after it.
+        Prequential: rank every n-th event, after this share of all (so in ``second-event``).
+    cut, live : tuple of float, bool
+        Temporal: shares of events before the cuts; whether the same events are ranked by a model that goes on learning,
+        beside the frozen one.
     folds : int
         Of the cross-validation of ratings.
     repeats : bool
         Rank items that the user has had before, and let them compete.
+    newcomers : bool
+        Rank users' first events, too, for which nothing is known of the user.
     least_rating : float or None
         Rank only events whose rating is at least that; all are learned.
     lag : int
@@ -54,10 +57,11 @@ class Options:
     k: int = 10
     every: int = 1
     warmup: float = 0.1
-    cut: float = 0.9
+    cut: tuple[float, ...] = (0.9,)
     live: bool = False
     folds: int = 5
     repeats: bool = False
+    newcomers: bool = False
     least_rating: float | None = None
     lag: int = 0
     shuffle: bool = False

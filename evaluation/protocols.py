@@ -35,7 +35,7 @@ class Plan:
     chosen : ndarray of int64, shape (m,)
         Ascending positions of the events that are to be ranked.
     learned : int
-        Events from this position on are not learned.
+        Events from this position on are not learned, and those chosen behind it are ranked with what was known there.
     """
 
     protocol: str
@@ -71,10 +71,33 @@ def temporal(stream: Stream, cut: float = 0.9, live: bool = False) -> Plan:
         Share of the events before the cut.
     live : bool
         Go on learning after the cut, beside the frozen model: the same events are ranked.
+
+    Notes
+    -----
+    Between the cut and a user's first event after it he did nothing, so all that is missing is what others did.
     """
     first = math.ceil(cut * len(stream))
     chosen = first + np.sort(np.unique(stream.user[first:], return_index=True)[1])
     return Plan("temporal", {"cut": cut, "live": live}, stream, chosen, len(stream) if live else first)
+
+
+def second_event(stream: Stream, warmup: float = 0.1) -> Plan:
+    """Rank each user's second event, after a share of all events: how soon a newcomer is known.
+
+    Parameters
+    ----------
+    stream : Stream
+    warmup : float
+        Share of all events before the first that is ranked.
+    """
+    order = np.argsort(stream.user, kind="stable")
+    starts = np.flatnonzero(np.diff(stream.user[order], prepend=-1))
+    # Of users with one event only, what stands next in the order is another user's.
+    seconds = order[starts[:-1] + 1][np.diff(starts) > 1]
+    if len(starts) and starts[-1] + 1 < len(order):
+        seconds = np.append(seconds, order[starts[-1] + 1])
+    chosen = np.sort(seconds[seconds >= math.ceil(warmup * len(stream))]).astype(np.int64)
+    return Plan("second-event", {"warmup": warmup}, stream, chosen, len(stream))
 
 
 def leave_one_out(stream: Stream) -> Plan:

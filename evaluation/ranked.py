@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from evaluation import breadth, intervals, series
 from evaluation.contenders import of_the_engine
-from evaluation.drive import Placings
 from evaluation.metrics import RANKED, of_ranks
 from evaluation.options import Options
-from evaluation.stream import Stream
+from evaluation.placings import Placings
+from evaluation.protocols import Plan
 from evaluation.tastes import distributions, tastes
 from models.item_model import ItemModel
 
@@ -28,8 +28,8 @@ class Ranked:
 
     Parameters
     ----------
-    stream : Stream
-        In the order in which it was driven.
+    plan : Plan
+        What was driven.
     options : Options
     passes : sequence of Placings
         One for each seed; all ranked the same events.
@@ -37,12 +37,19 @@ class Ranked:
         As it was at the end of the last pass.
     """
 
-    def __init__(self, stream: Stream, options: Options, passes: Sequence[Placings], items: ItemModel) -> None:
-        self._stream, self._options, self._passes, self._items = stream, options, passes, items
+    def __init__(self, plan: Plan, options: Options, passes: Sequence[Placings], items: ItemModel) -> None:
+        self._plan, self._stream = plan, plan.stream
+        self._options, self._passes, self._items = options, passes, items
         self._models = options.ranked
         self._event = passes[0].event
-        by_seed = [[of_ranks(each.ranks[name], options.k) for name in self._models] for each in passes]
-        self._by_seed = np.array(by_seed).reshape(len(passes), len(self._models), len(self._event), len(RANKED))
+        shape = (len(self._event), len(self._models), len(RANKED))
+        self._of_events = np.zeros(shape)  # means over seeds
+        self._by_seed = np.zeros((len(passes), *shape[1:]))  # means over events
+        for seed, each in enumerate(passes):
+            for model, name in enumerate(self._models if len(self._event) else ()):
+                found = of_ranks(each.ranks[name], options.k)
+                self._of_events[:, model] += found / len(passes)
+                self._by_seed[seed, model] = found.mean(axis=0)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row of figures for each model."""
@@ -61,12 +68,14 @@ class Ranked:
         window = series.sliding(self._event, time, flat, self._options.window)
         return {"days": self._named(days), "sliding": self._named(window)}
 
-    @cached_property
+    @property
     def _flat(self) -> Floats:
         """Metrics of every event, averaged over seeds: (m, models × metrics)."""
-        return np.asarray(
-            self._by_seed.mean(axis=0).transpose(1, 0, 2).reshape(len(self._event), len(self._models) * len(RANKED))
-        )
+        return self._of_events.reshape(len(self._event), -1) if len(self._event) else np.zeros((0, self._columns))
+
+    @property
+    def _columns(self) -> int:
+        return len(self._models) * len(RANKED)
 
     @cached_property
     def _resampled(self) -> Floats:
@@ -77,16 +86,16 @@ class Ranked:
     @cached_property
     def _means(self) -> Floats:
         """(models, metrics)."""
-        return np.asarray(self._by_seed.mean(axis=(0, 2))) if len(self._event) else np.zeros(self._by_seed.shape[1::2])
+        return np.asarray(self._by_seed.mean(axis=0))
 
     def _row(self, index: int, name: str) -> dict[str, Any]:
-        row: dict[str, Any] = {"model": name}
+        row: dict[str, Any] = {"model": name, **self._plan.settings}
         for column, metric in enumerate(RANKED):
             row[self._key(metric)] = float(self._means[index, column])
         for metric in _COMPARED if len(self._event) else ():
             column = RANKED.index(metric)
             row[f"{self._key(metric)}_interval"] = intervals.interval(self._resampled[:, index, column])
-            row[f"{self._key(metric)}_by_seed"] = self._by_seed[:, index, :, column].mean(axis=1).tolist()
+            row[f"{self._key(metric)}_by_seed"] = self._by_seed[:, index, column].tolist()
         row |= self._breadth(name)
         row |= {"scored": len(self._event), "events": len(self._stream)}
         row |= {reason.replace(" ", "_"): n for reason, n in sorted(self._passes[0].passed_over.items())}
@@ -125,7 +134,8 @@ class Ranked:
         """Return µs to observe and learn an event, for the engine as a whole; and to score and rank all items once."""
         passes = self._passes
         learning = sum(each.engine_s for each in passes) / max(sum(each.learned for each in passes), 1)
-        ranking = sum(each.ranking_s[name] for each in passes) / max(len(passes) * len(self._event), 1)
+        ranked_in = [each.ranking_s[name] for each in passes if name in each.ranking_s]
+        ranking = sum(ranked_in) / max(len(ranked_in) * len(self._event), 1)
         return {
             "us_per_event": 1e6 * learning if of_the_engine(name) else None,
             "us_per_ranking": 1e6 * ranking,
@@ -137,6 +147,7 @@ class Ranked:
             self._means[a, column], self._means[b, column], self._resampled[:, a, column], self._resampled[:, b, column]
         )
         return {
+            **self._plan.settings,
             "model": self._models[a],
             "against": self._models[b],
             "metric": self._key(metric),

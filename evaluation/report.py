@@ -70,8 +70,12 @@ def _rows(rows: Sequence[dict[str, Any]]) -> str:
     parts = []
     for group in ([row for row in rows if "rmse" not in row], [row for row in rows if "rmse" in row]):
         if group:
-            columns = [name for name, value in group[0].items() if isinstance(value, float | int) or value is None]
-            cells = ((row["model"], *(_cell(row.get(name)) for name in columns)) for row in group)
+            columns = [
+                name
+                for name, value in group[0].items()
+                if (isinstance(value, float | int) or value is None) and name not in ("cut", "live", "every", "warmup")
+            ]
+            cells = ((row["model"] + _where(row), *(_cell(row.get(name)) for name in columns)) for row in group)
             parts.append(_table(("model", *columns), cells))
     return "".join(parts)
 
@@ -83,7 +87,7 @@ def _comparisons(comparisons: Sequence[dict[str, Any]]) -> Iterable[str]:
             ("against", "metric", "difference", "interval", "relative", "interval", "p"),
             (
                 (
-                    each["against"],
+                    each["against"] + _where(each),
                     each["metric"],
                     f"{each['difference']:+.4f}",
                     "{:+.4f} … {:+.4f}".format(*each["interval"]),
@@ -95,6 +99,11 @@ def _comparisons(comparisons: Sequence[dict[str, Any]]) -> Iterable[str]:
             ),
         )
         yield '<p class="dim">Paired bootstrap over users, 95 %.</p>'
+
+
+def _where(row: dict[str, Any]) -> str:
+    """Return behind which cut a row was ranked, where there is one."""
+    return f" at {row['cut']:g}, {'live' if row['live'] else 'frozen'}" if "cut" in row else ""
 
 
 def _provenance(result: dict[str, Any]) -> Iterable[tuple[str, Any]]:

@@ -121,6 +121,28 @@ def test_other_protocols_rank_each_user_once(protocol: str, lines: Path) -> None
     assert 0 < row["scored"] <= 20
 
 
+def test_each_cut_has_its_rows_and_comparisons_and_the_live_ones_beside_them(lines: Path) -> None:
+    found = evaluated(
+        "--events", lines, "--protocol", "temporal", "--cut", "0.5,0.8", "--live", "--model", "blend,popularity-7d"
+    )  # fmt: skip
+    groups = [(0.5, False), (0.5, True), (0.8, False), (0.8, True)]
+    assert [(row["cut"], row["live"], row["model"]) for row in found["rows"]] == [
+        (*group, name) for group in groups for name in ("blend", "popularity-7d")
+    ]
+    assert [(each["cut"], each["live"]) for each in found["comparisons"]] == [g for g in groups for _ in range(3)]
+
+
+def test_what_no_seed_can_change_is_ranked_once_and_stands_in_every_pass(lines: Path) -> None:
+    arguments = ("--events", lines, "--every", 5, "--seed", "3,4", "--model")
+    rows = {row["model"]: row for row in evaluated(*arguments, "blend,recency,popularity")["rows"]}
+    assert len(set(rows["recency"]["hr@10_by_seed"])) == 1
+    assert rows["recency"]["us_per_ranking"] > 0
+    alone = evaluated(*arguments, "popularity")["rows"][0]
+    assert {name: alone[name] for name in ("hr@10", "gini@10")} == {
+        name: rows["popularity"][name] for name in ("hr@10", "gini@10")
+    }
+
+
 def test_cross_validation_has_a_figure_for_each_fold(lines: Path) -> None:
     (row,) = evaluated("--events", lines, "--protocol", "kfold", "--folds", 3)["rows"]
     assert (row["model"], len(row["rmse_of_each"])) == ("ratings", 3)

@@ -14,9 +14,10 @@ from workload import observe
 
 from contracts.events import Click, Item, Rating
 from evaluation import protocols
-from evaluation.contenders import MODELS, Moment, contender
-from evaluation.drive import Drive, Placings
-from evaluation.protocols import Plan, leave_one_out, prequential, temporal
+from evaluation.contenders import MODELS, Learned, Moment, contender
+from evaluation.drive import Drive
+from evaluation.placings import Placings
+from evaluation.protocols import Plan, leave_one_out, prequential, second_event, temporal
 from evaluation.rows import Row
 from evaluation.stream import Stream, read_stream
 from models.engine import Engine
@@ -53,7 +54,7 @@ class Recorder:
     def __init__(self) -> None:
         self.candidates: dict[int, str] = {}
 
-    def learn(self, rows: Any, times: Any, first: int) -> None:
+    def learn(self, events: Learned) -> None:
         pass
 
     def score(self, moment: Moment) -> Any:
@@ -66,7 +67,8 @@ def drive(plan: Plan, models: Sequence[str] = (), **options: Any) -> tuple[Placi
     recorder = Recorder()
     contenders = {name: contender(name, 0) for name in models} | {"nobody": recorder}
     wishes = protocols.wishes(plan.stream, {}, options.pop("least_rating", None))
-    return Drive(plan, Engine(), contenders, 3, wishes, **options).run(), recorder
+    (placings,) = Drive([plan], Engine(), contenders, 3, wishes, **options).run()
+    return placings, recorder
 
 
 def ranks(placings: Placings, model: str) -> dict[int, float]:
@@ -160,6 +162,47 @@ def test_live_the_same_events_are_ranked_while_learning_goes_on() -> None:
     assert recorder.candidates == {7: "y", 9: "wx"}
 
 
+def test_several_plans_in_one_pass_rank_as_each_alone() -> None:
+    made = read_stream([Events(random_events(900))])
+    plans = [temporal(made, cut, live) for cut in (0.3, 0.6, 0.9) for live in (False, True)]
+    models = ["popularity-7d", "recency", "followed"]
+    contenders = {name: contender(name, 0) for name in models}
+    together = Drive(plans, Engine(), contenders, 3, protocols.wishes(made, {})).run()
+    for plan, placings in zip(plans, together, strict=True):
+        alone, _ = drive(plan, models)
+        assert placings.event.tolist() == alone.event.tolist()
+        assert placings.passed_over == alone.passed_over
+        for name in models:
+            assert np.array_equal(placings.ranks[name], alone.ranks[name])
+            assert np.array_equal(placings.lists[name], alone.lists[name])
+
+
+def test_a_frozen_model_meets_the_history_and_the_time_of_the_later_event() -> None:
+    moments: list[Moment] = []
+
+    class Witness(Recorder):
+        def score(self, moment: Moment) -> Any:
+            moments.append(moment)
+            return super().score(moment)
+
+    plan = temporal(stream("ax by ay bz cx cz dx az bx"), cut=0.7)
+    Drive([plan], Engine(), {"witness": Witness()}, 3, protocols.wishes(plan.stream, {})).run()
+    assert [(each.position, each.time, plan.stream.users[each.user]) for each in moments] == [
+        (7, 7000, "a"),
+        (8, 8000, "b"),
+    ]
+    rows = [[plan.stream.items[row] for row in each.recent if row >= 0] for each in moments]
+    assert rows == [["y", "x"], ["z", "y"]]
+
+
+def test_a_newcomers_second_event_is_ranked_and_no_other() -> None:
+    plan = second_event(stream(), warmup=0.0)
+    assert plan.chosen.tolist() == [1, 3, 6, 12]
+    assert drive(plan)[0].passed_over == {"first of item": 2}
+    assert second_event(stream(), warmup=0.4).chosen.tolist() == [6, 12]
+    assert second_event(stream("ax by"), warmup=0.0).chosen.tolist() == []
+
+
 def test_leaving_one_out_learns_all_but_each_users_last_event_then_ranks_those() -> None:
     plan = leave_one_out(stream())
     assert [plan.stream.users[user] for user in plan.stream.user[plan.chosen]] == ["b", "c", "a", "d"]
@@ -168,6 +211,14 @@ def test_leaving_one_out_learns_all_but_each_users_last_event_then_ranks_those()
     assert recorder.candidates == {9: "wy", 10: "wx", 12: "xyz"}
     assert ranks(placings, "popularity-7d") == {9: 1.5, 10: 1.5, 12: 2.5}
     assert (placings.passed_over, placings.learned) == ({"had before": 1}, 9)
+
+
+def test_newcomers_first_events_are_ranked_where_that_is_asked_for() -> None:
+    placings, recorder = drive(prequential(stream(), warmup=0.0), ["popularity-7d"], newcomers=True)
+    assert placings.passed_over == {"first of item": 4, "had before": 1}
+    # b's and d's; c's was y, when x had been used twice and y and z once.
+    assert {event: recorder.candidates[event] for event in (2, 5, 11)} == {2: "xy", 5: "xyz", 11: "wxyz"}
+    assert {event: ranks(placings, "popularity-7d")[event] for event in (2, 5, 11)} == {2: 1.5, 5: 3.0, 11: 4.0}
 
 
 def test_what_is_no_wish_is_history_but_no_target() -> None:
@@ -214,6 +265,13 @@ def test_the_same_seed_gives_the_same_ranks_and_lists() -> None:
         assert np.array_equal(one.lists[name], other.lists[name])
 
 
+def test_what_one_has_had_comes_again_by_how_often_and_how_lately() -> None:
+    made = stream("ax ay az ay ax aw ay ax aw")
+    placings, _ = drive(prequential(made, warmup=0.0), ["repeat-recency"], repeats=True)
+    # Before event 8 his places are x 1 4 8, y 2 5 7, w 3, z 6: w, with a third, stands behind y and x.
+    assert ranks(placings, "repeat-recency")[8] == 3.0
+
+
 def test_shuffling_a_history_of_one_item_changes_nothing() -> None:
     placings, _ = drive(prequential(stream("ax bx by cx cy dx dy ey ex"), warmup=0.0), ["blend", "blend:shuffled"])
     assert ranks(placings, "blend") == ranks(placings, "blend:shuffled")
@@ -227,7 +285,7 @@ def test_a_model_without_finite_scores_is_no_perfect_model(score: float) -> None
 
     plan = prequential(stream(), warmup=0.0)
     with pytest.raises(FloatingPointError, match="broken has scores that are not finite for event 4"):
-        Drive(plan, Engine(), {"broken": Broken()}, 3, protocols.wishes(plan.stream, {})).run()
+        Drive([plan], Engine(), {"broken": Broken()}, 3, protocols.wishes(plan.stream, {})).run()
 
 
 def test_an_unknown_model_is_named_with_those_that_there_are() -> None:
