@@ -93,6 +93,7 @@ class Item(msgspec.Struct, omit_defaults=True, gc=False):
     expires: int | None = None  # ms since the epoch
     created: int | None = None  # ms since the epoch
     deleted: bool = False
+    brand: str | None = None
 
 
 class User(msgspec.Struct, omit_defaults=True, gc=False):

@@ -102,7 +102,7 @@ def encode_list(
     items : sequence of str
         Best first.
     scores : sequence of float
-        Of the same length, falling.
+        Of the same length; they fall, except where the list policy moved an item.
     reasons : sequence of (scorer, item, …)
         For the first items: the scorer that speaks loudest for it and the user's earlier items that it rests on.
     time : int

@@ -68,6 +68,17 @@ class Model(_Section, frozen=True):
     checkpoints: str = ""  # directory or fsspec URL; empty = inside the data directory
 
 
+class Policy(_Section, frozen=True):
+    """What stands between the best-scored items and a user's list."""
+
+    page: Annotated[int, Meta(ge=1, le=1000)] = 10  # items that a reader shows at once
+    per_category: Annotated[int, Meta(ge=0, le=1000)] = 0  # on a page, at most; 0 = any number
+    per_brand: Annotated[int, Meta(ge=0, le=1000)] = 0
+    diversity: Annotated[float, Meta(ge=0, le=1)] = 0.0  # of neighbours on a list; 0 = in the order of scores
+    explore_share: Annotated[float, Meta(ge=0, le=0.2)] = 0.02  # of the places, for items with few events
+    explore_below: Annotated[int, Meta(ge=0, le=1_000_000)] = 10  # events that are few
+
+
 class Serving(_Section, frozen=True):
     """The HTTP service."""
 
@@ -84,6 +95,7 @@ class Settings(_Section, frozen=True):
     redis: Redis = Redis()
     worker: Worker = Worker()
     model: Model = Model()
+    policy: Policy = Policy()
     serving: Serving = Serving()
 
     @property

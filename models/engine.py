@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating, identity, item_key
 from contracts.learning import HISTORY, Lessons, Source
-from models import ranking
+from models import policy, ranking
 from models.arrivals import APPLIED, TOPICS, Arrivals, Observed, opinions
 from models.availability import Availability
 from models.item_model import ItemModel
+from models.labels import Labels
+from models.policy import Policy
 from models.ranking import Lists, Ragged
 from models.scorers.popularity import POPULAR
 from models.users import UserTable
@@ -103,6 +105,8 @@ class Engine:
         Rows of the rating model.
     weights : mapping of str to float, optional
         Event type → how much it counts, over :data:`WEIGHTS`.
+    rules : Policy, optional
+        Of users' lists.
     """
 
     def __init__(
@@ -111,10 +115,14 @@ class Engine:
         resident_users: int = 100_000,
         rating_users: int = 200_000,
         weights: Mapping[Any, float] | None = None,
+        rules: Policy | None = None,
     ) -> None:
+        self._seed = seed
+        self._policy = rules or Policy()
         self.items = ItemModel(seed, rating_users)
         self.users = UserTable(resident_users)
         self.availability = Availability(self.items.catalogue)
+        self.labels = Labels(self.items.catalogue)
         self._weights = {**WEIGHTS, **(weights or {})}
 
     @property
@@ -176,7 +184,8 @@ class Engine:
         recent = self._rows(*self.users.recent(slots))
         vectors = self.items.embeddings.users(recent)
         withheld = self.availability.withheld()
-        return ranking.top(vectors, recent, self._seen(slots), withheld, self.items.tables(), n, reasons)
+        rules = self._rules(slots, withheld)
+        return ranking.top(vectors, recent, self._seen(slots), withheld, self.items.tables(), rules, n, reasons)
 
     def popular(self, half_life: int, n: int) -> tuple[list[str], list[float]]:
         """Return the ids and scores of the most popular items that may be shown, best first.
@@ -243,6 +252,13 @@ class Engine:
             history=observed.history[taught][held],
             value=opinions(observed.kinds[taught][held], observed.values[taught][held]),
         )
+
+    def _rules(self, slots: NDArray[np.int32], withheld: NDArray[np.bool_]) -> policy.Rules:
+        items, names = self.items, self.users.names
+        salts = np.zeros(len(slots), np.uint64)
+        if self._policy.explores:
+            salts = policy.salts([names[slot] for slot in slots.tolist()], self._seed, items.position)
+        return self._policy.rules(self.labels.groups(), items.catalogue.events[: len(withheld)], withheld, salts)
 
     def _rows(self, history: NDArray[np.uint64], lengths: NDArray[np.uint8]) -> NDArray[np.int32]:
         rows = self.items.catalogue.rows(history.reshape(-1)).reshape(history.shape)

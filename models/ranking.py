@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models import explain
+from models import explain, policy
 from models.combine import EXCLUDED, SCORERS, Tables, blend
 from models.kernel import kernel
+from models.policy import Rules
 from models.scorers.embeddings import DIMENSIONS
 
 CHUNK = 64
@@ -37,6 +38,7 @@ class Lists:
     rows : ndarray of int32, shape (b, n)
         Best first, -1 where a user has fewer candidates.
     scores : ndarray of float32, shape (b, n)
+        The blend's own: they fall, except where the list policy moved an item.
     scorers : ndarray of int8, shape (b, reasons)
         Which scorer speaks loudest for each of the first items, see :data:`models.combine.SCORERS`; -1 = none.
     grounds : ndarray of int32, shape (b, reasons, GROUNDS)
@@ -55,10 +57,11 @@ def top(
     seen: Ragged,
     withheld: NDArray[np.bool_],
     t: Tables,
+    rules: Rules,
     n: int,
     reasons: int,
 ) -> Lists:
-    """Return the ``n`` best items of each user among those that he has not had and that are not withheld.
+    """Return ``n`` items for each user, by the list policy, of the best that he has not had and that are not withheld.
 
     Parameters
     ----------
@@ -71,6 +74,8 @@ def top(
     withheld : ndarray of bool, shape (rows,)
         Hidden, expired and deleted items.
     t : Tables
+    rules : Rules
+        The list policy, for these users.
     n, reasons : int
         Length of the lists, and how many of their first items get a reason.
     """
@@ -85,6 +90,7 @@ def top(
         part = slice(first, first + CHUNK)
         _top(
             vectors[part] @ t.outputs.T, recent[part], seen.values, seen.starts[part], seen.lengths[part], withheld, t,
+            rules, rules.salts[part],
             lists.rows[part], lists.scores[part], lists.scorers[part], lists.grounds[part],
         )  # fmt: skip
     return lists
@@ -187,12 +193,14 @@ def _mean_rank(scores, target, candidate):
 
 
 @kernel
-def _top(products, recent, seen, starts, lengths, withheld, t, rows, scores, scorers, grounds):
+def _top(products, recent, seen, starts, lengths, withheld, t, rules, salts, rows, scores, scorers, grounds):
     n = products.shape[1]
     followed, together, blended = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
     scales = np.empty(len(SCORERS), np.float32)
     candidate = t.known.copy()
     position_of = np.full(n, NONE, np.int16)
+    candidates = rules.surplus * rows.shape[1]
+    picked, best = np.empty(candidates, np.int32), np.empty(candidates, np.float32)
     for user in range(len(products)):
         mine = seen[starts[user] : starts[user] + lengths[user]]
         _mark(mine, candidate, False, t.known)
@@ -203,7 +211,10 @@ def _top(products, recent, seen, starts, lengths, withheld, t, rows, scores, sco
         for position in range(len(mine)):
             if mine[position] >= 0:
                 blended[mine[position]] = EXCLUDED
-        length = _select(blended, rows[user], scores[user])
+        length = _select(blended, picked, best)
+        length = policy.arrange(
+            picked[:length], best[:length], blended, t.outputs, rules, salts[user], rows[user], scores[user]
+        )
         explain.reasons(
             rows[user, :length], recent[user], scales, followed, together, t, position_of, scorers[user], grounds[user]
         )

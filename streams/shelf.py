@@ -64,6 +64,7 @@ class Shelf:
             if item is None:
                 continue
             withheld = self._engine.availability.put(item, now)
+            self._engine.labels.put(item)
             if not handled:
                 entries[item.item] = (item.item, _page(item), withheld)
             if self._is_new(item):

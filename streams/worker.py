@@ -19,6 +19,7 @@ from typing import Any
 import confluent_kafka as ck
 import faust
 import mode
+import msgspec
 from faust.app.base import BootStrategy
 
 from contracts.events import Click, Rating
@@ -28,6 +29,7 @@ from infra.errors import BrokerError, HeadraceError
 from infra.redis import connect
 from infra.settings import Settings
 from models.engine import Engine
+from models.policy import Policy
 from models.warmup import warm_up
 from serving.store import Store
 from streams.admin import topic_ids, topic_partitions
@@ -133,7 +135,8 @@ class _Worker(mode.Service):
         model, work = settings.model, settings.worker
         kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
         ids = topic_ids(settings, list(topics.values()))
-        self._engine = Engine(model.seed, work.resident_users, model.rating_users, model.weights)
+        rules = Policy(**msgspec.structs.asdict(settings.policy))
+        self._engine = Engine(model.seed, work.resident_users, model.rating_users, model.weights, rules)
         self._store = Store(
             connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S
         )

@@ -32,6 +32,7 @@ EVENTS: dict[str, Event] = {
     "rating": Rating("u1", "1193", 4.5, TIME, "77"),
     "impression": Impression("u1", ["i1", "日本"], "4.17", TIME, [0.75, 0.25], "b"),
     "item": Item("1193", "Crème brûlée", ["dessert", "a/b"], "Sweet.", ["new"], [0.5, -1.0], False, TIME + 1, TIME),
+    "item-brand": Item("b1", "Boot", ["shoes"], brand="Alpine"),
     "item-deleted": Item("i1", deleted=True),
     "user": User("u1", attributes={"age": 33.0, "city": "Ulm", "member": True}),
     "user-forget": User("u1", forget=True),

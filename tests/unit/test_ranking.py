@@ -12,6 +12,7 @@ from workload import events, introduce, learned
 from contracts.learning import HISTORY
 from models.combine import EXCLUDED, Tables
 from models.engine import Engine
+from models.policy import NO_POLICY, Rules
 from models.ranking import CHUNK, NONE, Lists, Ragged, _select, ranks, top
 
 CLOSE = 1e-4
@@ -55,11 +56,19 @@ class Users:
         return reference.blend(self.recent[user].tolist(), reference.candidates(t, self.mine[user]), t).scores
 
 
+def unruled(t: Tables, b: int) -> Rules:
+    """Return the rules of no policy."""
+    rows = len(t.known)
+    return NO_POLICY.rules(
+        np.full((2, rows), NONE, np.int32), np.zeros(rows, np.int64), np.zeros(rows, np.bool_), np.zeros(b, np.uint64)
+    )
+
+
 def lists(users: Users, t: Tables, n: int, withheld: np.ndarray | None = None) -> Lists:
     """Return the users' lists."""
     if withheld is None:
         withheld = np.zeros(len(t.known), np.bool_)
-    return top(users.vectors, users.recent, users.seen, withheld, t, n, 5)
+    return top(users.vectors, users.recent, users.seen, withheld, t, unruled(t, len(users.vectors)), n, 5)
 
 
 @pytest.mark.parametrize("n", [1, 3, 10, 40, 100])
@@ -129,7 +138,7 @@ def test_items_that_are_alike_stand_in_the_order_of_their_rows() -> None:
 
 def test_reasons_may_be_asked_for_more_items_than_there_are(engine: Engine, t: Tables) -> None:
     users = Users(engine, 2)
-    made = top(users.vectors, users.recent, users.seen, np.zeros(len(t.known), np.bool_), t, 3, 8)
+    made = top(users.vectors, users.recent, users.seen, np.zeros(len(t.known), np.bool_), t, unruled(t, 2), 3, 8)
     assert (made.scorers[:, 3:] == NONE).all()
     assert (made.scorers[:, :3] != NONE).all()
 
