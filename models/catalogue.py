@@ -32,6 +32,8 @@ class Catalogue:
         Row → number of events learned.
     known : ndarray of int32, shape (capacity,)
         Rows of the known items in the order in which they became known; the first ``n_known`` count.
+    known_count : ndarray of int64, shape (1,)
+        How many they are, where the fold counts them.
     """
 
     def __init__(self) -> None:
@@ -39,7 +41,7 @@ class Catalogue:
         self.keys = np.zeros(1024, np.uint64)
         self.events = np.zeros(1024, np.int64)
         self.known = np.zeros(1024, np.int32)
-        self.n_known = 0
+        self.known_count = np.zeros(1, np.int64)
         self._slots = np.full(4096, UNKNOWN, np.int32)
 
     def __len__(self) -> int:
@@ -70,11 +72,10 @@ class Catalogue:
             rows[position] = found if found != UNKNOWN else self._append(ids[position], keys[position])
         return rows
 
-    def count(self, rows: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Count one event for each row; return how many items were known at each, itself included."""
-        known_at = np.empty(len(rows), np.int64)
-        self.n_known = _count(rows, self.events, self.known, self.n_known, known_at)
-        return known_at
+    @property
+    def n_known(self) -> int:
+        """Number of known items."""
+        return int(self.known_count[0])
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold."""
@@ -85,7 +86,7 @@ class Catalogue:
         """Take over :meth:`state`; for a catalogue that is still empty."""
         self.admit(state["ids"])
         self.events[: len(self)] = state["events"]
-        self.n_known = len(state["known"])
+        self.known_count[0] = len(state["known"])
         self.known[: self.n_known] = state["known"]
 
     def _append(self, item: str, key: np.uint64) -> int:
@@ -127,15 +128,3 @@ def _find(wanted, keys, slots):
             at = (at + np.uint64(1)) & mask
         rows[position] = slots[at]
     return rows
-
-
-@kernel
-def _count(rows, events, known, n_known, known_at):
-    for position in range(len(rows)):
-        row = rows[position]
-        if events[row] == 0:
-            known[n_known] = row
-            n_known += 1
-        events[row] += 1
-        known_at[position] = n_known
-    return n_known
