@@ -53,10 +53,10 @@ def _columns(ctx: click.Context, param: click.Parameter, value: str | None) -> d
 
 @click.command()
 @click.option(
-    "--events", "sources", multiple=True, required=True, metavar="FILE|FOLDER|-", help="Several are merged by time."
+    "--events", "sources", multiple=True, required=True, metavar="FILE|FOLDER|-|NAME", help="Several are merged."
 )
 @click.option("--columns", callback=_columns, metavar="user=…,item=…,time=…", help="It is CSV, with these columns.")
-@click.option("--model", "models", multiple=True, callback=_listed, metavar="NAME", help="Several; all by default.")
+@click.option("--model", "models", multiple=True, callback=_listed, metavar="NAME", help="Several; see above.")
 @click.option("--protocol", type=click.Choice(_PROTOCOLS), default="prequential", show_default=True)
 @click.option("--k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Depth of the lists.")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="Rank each n-th event.")
@@ -89,18 +89,22 @@ def command(
     """Measure how good the recommendations are: rank each event's item, then learn the event.
 
     The engine is the worker's. Every event is ranked against all items seen until then but the user's own. Data: a
-    MovieLens folder, the folder of Online Retail, JSON lines, or CSV with --columns.
+    MovieLens folder, the folder of Online Retail, JSON lines, CSV with --columns, or a simulation: simulated:dense,
+    simulated:sessions, simulated:news, with sizes and seed behind it as in simulated:news?events=50000&seed=1.
 
     \b
     Models: blend (the engine's), its scorers embeddings, followed, together;
     popularity (half-life 5,000 events), popularity-100, popularity-7d, recency,
-    random; ratings (predicted ratings, their error before each is learned).
+    random. When named also item-cosine, session-knn, repeat-recency,
+    river:Baseline, river:BiasedMF, river:FunkMF; and ratings (predicted
+    ratings, their error before each is learned).
 
     \b
     Examples:
       headrace evaluate --events ml-100k --every 2
       headrace evaluate --events ml-1m --every 10 --seed 0,1,2 --html report.html
       headrace evaluate --events shop.csv --columns user=customer,item=sku,time=date
+      headrace evaluate --events ml-1m --protocol temporal --cut 0.8,0.9 --live
       headrace evaluate --events ml-100k --protocol kfold
     """
     # One thread for matrix products: they are small, and more threads would only wait for each other.
