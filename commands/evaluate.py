@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,11 @@ import click
 from infra.settings import load_settings
 
 if TYPE_CHECKING:
+    from evaluation.datasets import Dataset
     from evaluation.options import Options
     from evaluation.stream import Stream
 
-_PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", "kfold")
+_PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", "kfold", "clicks")
 
 
 def _listed(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -89,8 +90,9 @@ def command(
     """Measure how good the recommendations are: rank each event's item, then learn the event.
 
     The engine is the worker's. Every event is ranked against all items seen until then but the user's own. Data: a
-    MovieLens folder, the folder of Online Retail, JSON lines, CSV with --columns, or a simulation: simulated:dense,
-    simulated:sessions, simulated:news, with sizes and seed behind it as in simulated:news?events=50000&seed=1.
+    MovieLens folder, the folder of Online Retail or Open Bandit, JSON lines, CSV with --columns, or a simulation:
+    simulated:dense, simulated:sessions, simulated:news, with sizes and seed behind it as in
+    simulated:news?events=50000&seed=1.
 
     \b
     Models: blend (the engine's), its scorers embeddings, followed, together;
@@ -106,6 +108,7 @@ def command(
       headrace evaluate --events shop.csv --columns user=customer,item=sku,time=date
       headrace evaluate --events ml-1m --protocol temporal --cut 0.8,0.9 --live
       headrace evaluate --events ml-100k --protocol kfold
+      headrace evaluate --events open-bandit --protocol clicks
     """
     # One thread for matrix products: they are small, and more threads would only wait for each other.
     for library in ("OPENBLAS", "OMP", "MKL"):
@@ -113,7 +116,6 @@ def command(
     from commands.figures import show
     from evaluation.datasets import DatasetError, open_dataset
     from evaluation.errors import EvaluationError
-    from evaluation.stream import read_stream
     from infra.errors import HeadraceError
 
     try:
@@ -121,11 +123,8 @@ def command(
         for path in (json_path, html_path):
             if path and path != "-":
                 _check_writable(path)
-        with _status("reading"):
-            stream = read_stream([open_dataset(source, columns) for source in sources], limit)
-        if not len(stream):
-            raise HeadraceError(f"{stream.name} holds no event; {_left_out(stream)}")
-        result = _evaluate(stream, options)
+        datasets = [open_dataset(source, columns) for source in sources]
+        result = _of_clicks(datasets, options, limit) if options.protocol == "clicks" else _of(datasets, options, limit)
         for path, written in ((json_path, _as_json), (html_path, _as_page)):
             if path:
                 _write(path, written(result))
@@ -149,11 +148,27 @@ def _options(asked: dict[str, Any], config: str | None) -> Options:
     return Options(**asked, weights=model.weights, rating_users=model.rating_users)
 
 
-def _evaluate(stream: Stream, options: Options) -> dict[str, Any]:
+def _of(datasets: Sequence[Dataset], options: Options, limit: int | None) -> dict[str, Any]:
     from evaluation.evaluate import evaluate, work
+    from evaluation.stream import read_stream
+    from infra.errors import HeadraceError
 
+    with _status("reading"):
+        stream = read_stream(datasets, limit)
+    if not len(stream):
+        raise HeadraceError(f"{stream.name} holds no event; {_left_out(stream)}")
     with _progress(stream.name, work(stream, options)) as on_progress:
         return evaluate(stream, options, on_progress)
+
+
+def _of_clicks(datasets: Sequence[Dataset], options: Options, limit: int | None) -> dict[str, Any]:
+    from evaluation.evaluate import evaluate_clicks, read_showings
+
+    with _status("reading"):
+        showings = read_showings(datasets, limit)
+    name = " + ".join(dataset.name for dataset in datasets)
+    with _progress(name, len(showings)) as on_progress:
+        return evaluate_clicks(name, showings, options, on_progress)
 
 
 def _left_out(stream: Stream) -> str:
