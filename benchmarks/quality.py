@@ -49,7 +49,15 @@ class Results:
         return done is not None and (done["arguments"], done["sources"]) == (_shown(job), self._sources)
 
     def add(self, job: Job, result: dict[str, Any], seconds: float) -> None:
-        """Keep a job's result, and what follows from all results of this code."""
+        """Keep a job's result, and what follows from all results of this code.
+
+        Raises
+        ------
+        RuntimeError
+            When the code was changed in the meantime: nobody could say which of it was measured.
+        """
+        if _digest() != self._sources:
+            raise RuntimeError(f"{job.name}: the code was changed while it ran; run it again")
         kept = {name: result[name] for name in _KEPT}
         done = {"arguments": _shown(job), "sources": self._sources, "wall_s": seconds, "result": kept}
         with self._lock:
@@ -116,17 +124,17 @@ def main(data: Path, path: Path, only: Sequence[str], processes: int, listed: bo
     absent = [job for job in wanted if not (job.simulated or (data / job.data).is_dir())]
     due = [job for job in wanted if job not in absent and not results.has(job)]
     console.print(f"{len(due)} of {len(wanted)} evaluations to run", highlight=False)
-    failed = _run_all(due, data, results, processes, console)
+    failed = run_all(due, data, results, processes, console)
     found = results.bars()
     for bar in found:
         mark = "met" if bar["met"] else "MISSED"
         console.print(f"{mark:6}  {bar['what']}: {bar['measured']:.4f} {bar['sense']} {bar['must']}", highlight=False)
     for job in absent:
-        console.print(f"left out: {job.name}, there is no folder {job.data} in {data}", highlight=False)
+        console.print(f"left out: {job.name}, there is no folder {job.data} in {data}", highlight=False, soft_wrap=True)
     sys.exit(1 if absent or failed or not all(bar["met"] for bar in found) else 0)
 
 
-def _run_all(due: Sequence[Job], data: Path, results: Results, processes: int, console: Console) -> int:
+def run_all(due: Sequence[Job], data: Path, results: Results, processes: int, console: Console) -> int:
     """Run jobs side by side; return how many failed."""
     failed = 0
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -151,7 +159,7 @@ def _run_all(due: Sequence[Job], data: Path, results: Results, processes: int, c
                     console.print(done.result(), highlight=False)
                 except RuntimeError as error:
                     failed += 1
-                    console.print(str(error), markup=False, highlight=False)
+                    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
                 progress.advance(task)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -63,7 +63,7 @@ def _ranked(results: dict[str, Result], job: str, title: str) -> str:
             _with_interval(row, "ndcg@10"),
             f"{row['mrr']:.4f}",
             f"{row['coverage@10']:.2f}",
-            "" if row["model"] == "blend" else _percent(_against(result, row["model"], "hr@10")),
+            _percent(_against(result, row["model"], "hr@10")) if row["model"] != "blend" else "",
             f"{row['us_per_ranking']:.0f}",
         )
         for row in rows
