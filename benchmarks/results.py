@@ -5,6 +5,7 @@
     python -m benchmarks.learning_log --json benchmarks/results/learning_log.json
 python -m benchmarks.crash --data FOLDER --json benchmarks/results/crash.json
 headrace run --fresh --data FOLDER --json benchmarks/results/run.json
+python -m benchmarks.quality --data FOLDER --json benchmarks/results/quality.json
 python -m benchmarks.results
 """
 
@@ -14,14 +15,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.parts.quality_page import quality
+from benchmarks.parts.tables import table
+
 FIGURES = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
-
-
-def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    """A Markdown table."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
 def event_path(figures: dict[str, Any], title: str = "The event path") -> str:
@@ -106,8 +104,10 @@ then, except those its user has had, before it is learned.
 def main() -> None:
     parts = {
         "event_path": event_path, "freshness": freshness, "learning_log": learning_log, "crash": crash, "run": run,
+        "quality": quality,
     }  # fmt: skip
-    pages = [write(json.loads((FIGURES / f"{name}.json").read_text("utf-8"))) for name, write in parts.items()]
+    measured = [name for name in parts if (FIGURES / f"{name}.json").exists()]
+    pages = [parts[name](json.loads((FIGURES / f"{name}.json").read_text("utf-8"))) for name in measured]
     head = "# Results\n\nWritten by `python -m benchmarks.results` from the figures in `benchmarks/results`.\n"
     PAGE.write_text("\n".join([head, *pages]), "utf-8")
 

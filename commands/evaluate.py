@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,11 @@ import click
 from infra.settings import load_settings
 
 if TYPE_CHECKING:
+    from evaluation.datasets import Dataset
     from evaluation.options import Options
     from evaluation.stream import Stream
 
-_PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", "kfold")
+_PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", "kfold", "clicks")
 
 
 def _listed(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -53,10 +54,10 @@ def _columns(ctx: click.Context, param: click.Parameter, value: str | None) -> d
 
 @click.command()
 @click.option(
-    "--events", "sources", multiple=True, required=True, metavar="FILE|FOLDER|-", help="Several are merged by time."
+    "--events", "sources", multiple=True, required=True, metavar="FILE|FOLDER|-|NAME", help="Several are merged."
 )
 @click.option("--columns", callback=_columns, metavar="user=…,item=…,time=…", help="It is CSV, with these columns.")
-@click.option("--model", "models", multiple=True, callback=_listed, metavar="NAME", help="Several; all by default.")
+@click.option("--model", "models", multiple=True, callback=_listed, metavar="NAME", help="Several; see above.")
 @click.option("--protocol", type=click.Choice(_PROTOCOLS), default="prequential", show_default=True)
 @click.option("--k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Depth of the lists.")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="Rank each n-th event.")
@@ -89,19 +90,25 @@ def command(
     """Measure how good the recommendations are: rank each event's item, then learn the event.
 
     The engine is the worker's. Every event is ranked against all items seen until then but the user's own. Data: a
-    MovieLens folder, the folder of Online Retail, JSON lines, or CSV with --columns.
+    MovieLens folder, the folder of Online Retail or Open Bandit, JSON lines, CSV with --columns, or a simulation:
+    simulated:dense, simulated:sessions, simulated:news, with sizes and seed behind it as in
+    simulated:news?events=50000&seed=1.
 
     \b
     Models: blend (the engine's), its scorers embeddings, followed, together;
     popularity (half-life 5,000 events), popularity-100, popularity-7d, recency,
-    random; ratings (predicted ratings, their error before each is learned).
+    random. When named also item-cosine, session-knn, repeat-recency,
+    river:Baseline, river:BiasedMF, river:FunkMF; and ratings (predicted
+    ratings, their error before each is learned).
 
     \b
     Examples:
       headrace evaluate --events ml-100k --every 2
       headrace evaluate --events ml-1m --every 10 --seed 0,1,2 --html report.html
       headrace evaluate --events shop.csv --columns user=customer,item=sku,time=date
+      headrace evaluate --events ml-1m --protocol temporal --cut 0.8,0.9 --live
       headrace evaluate --events ml-100k --protocol kfold
+      headrace evaluate --events open-bandit --protocol clicks
     """
     # One thread for matrix products: they are small, and more threads would only wait for each other.
     for library in ("OPENBLAS", "OMP", "MKL"):
@@ -109,7 +116,6 @@ def command(
     from commands.figures import show
     from evaluation.datasets import DatasetError, open_dataset
     from evaluation.errors import EvaluationError
-    from evaluation.stream import read_stream
     from infra.errors import HeadraceError
 
     try:
@@ -117,11 +123,8 @@ def command(
         for path in (json_path, html_path):
             if path and path != "-":
                 _check_writable(path)
-        with _status("reading"):
-            stream = read_stream([open_dataset(source, columns) for source in sources], limit)
-        if not len(stream):
-            raise HeadraceError(f"{stream.name} holds no event; {_left_out(stream)}")
-        result = _evaluate(stream, options)
+        datasets = [open_dataset(source, columns) for source in sources]
+        result = _of_clicks(datasets, options, limit) if options.protocol == "clicks" else _of(datasets, options, limit)
         for path, written in ((json_path, _as_json), (html_path, _as_page)):
             if path:
                 _write(path, written(result))
@@ -145,11 +148,27 @@ def _options(asked: dict[str, Any], config: str | None) -> Options:
     return Options(**asked, weights=model.weights, rating_users=model.rating_users)
 
 
-def _evaluate(stream: Stream, options: Options) -> dict[str, Any]:
+def _of(datasets: Sequence[Dataset], options: Options, limit: int | None) -> dict[str, Any]:
     from evaluation.evaluate import evaluate, work
+    from evaluation.stream import read_stream
+    from infra.errors import HeadraceError
 
+    with _status("reading"):
+        stream = read_stream(datasets, limit)
+    if not len(stream):
+        raise HeadraceError(f"{stream.name} holds no event; {_left_out(stream)}")
     with _progress(stream.name, work(stream, options)) as on_progress:
         return evaluate(stream, options, on_progress)
+
+
+def _of_clicks(datasets: Sequence[Dataset], options: Options, limit: int | None) -> dict[str, Any]:
+    from evaluation.evaluate import evaluate_clicks, read_showings
+
+    with _status("reading"):
+        showings = read_showings(datasets, limit)
+    name = " + ".join(dataset.name for dataset in datasets)
+    with _progress(name, len(showings)) as on_progress:
+        return evaluate_clicks(name, showings, options, on_progress)
 
 
 def _left_out(stream: Stream) -> str:

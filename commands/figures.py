@@ -12,6 +12,8 @@ from rich.text import Text
 _WIDTH = 120  # where there is no terminal
 _RATED = ("rmse", "mae", "accuracy", "precision", "recall", "f1", "auc", "us_per_event")
 
+_CLICKED = ("auc", "log_loss", "predicted_rate", "rate", "us_per_event")
+
 
 def show(result: dict[str, Any]) -> None:
     """Print what was evaluated, a table of the models, and how the first one differs from the others."""
@@ -27,7 +29,7 @@ def show(result: dict[str, Any]) -> None:
     _tell(console, "left out", stream["left_out"])
     k = settings["k"]
     ranking = (f"hr@{k}", f"ndcg@{k}", "mrr", f"coverage@{k}", f"gini@{k}", "us_per_event", "us_per_ranking")
-    for group, ranked in _groups([row for row in rows if "rmse" not in row]).items():
+    for group, ranked in _groups([row for row in rows if f"hr@{k}" in row]).items():
         console.print(_table(ranked, ranking))
         _print(console, f"{settings['protocol']}{group}: {ranked[0]['scored']:,} ranked")
         passed_over = {name: ranked[0][name] for name in _REASONS if name in ranked[0]}
@@ -38,6 +40,9 @@ def show(result: dict[str, Any]) -> None:
         _print(
             console, f"{rated[0]['scored']:,} ratings predicted{' in each fold' * (settings['protocol'] == 'kfold')}"
         )
+    if clicked := [row for row in rows if "log_loss" in row]:
+        console.print(_table(clicked, _CLICKED))
+        _print(console, f"clicks: {clicked[0]['scored']:,} shown, {clicked[0]['clicks']:,} clicked")
     speed = sum(row["events"] for row in rows[:1]) * len(settings["seeds"]) / result["seconds"]
     _print(console, f"{result['seconds']:.1f} s, {speed:,.0f} events/s; hash {stream['hash']}")
 

@@ -15,6 +15,7 @@ from evaluation.jsonlines import JsonLines
 from evaluation.movielens import LAYOUTS, MovieLens
 from evaluation.online_retail import FILE as ONLINE_RETAIL
 from evaluation.online_retail import OnlineRetail
+from evaluation.open_bandit import OpenBandit, files_of
 from evaluation.regimes import PREFIX as SIMULATED
 from evaluation.regimes import open_simulated
 from evaluation.rows import DatasetError, Dropped, Row
@@ -51,9 +52,9 @@ def open_dataset(path: str | Path, columns: Mapping[str, str] | None = None) -> 
     Parameters
     ----------
     path : str or Path
-        A MovieLens folder (100K, 1M, 10M, latest), the folder of Online Retail, a file of JSON lines, or ``-`` for JSON
-        lines on standard input. Any file may be compressed with zstandard. Or ``simulated:REGIME``, see
-        :mod:`evaluation.regimes`.
+        A MovieLens folder (100K, 1M, 10M, latest), the folder of Online Retail or Open Bandit, a file of JSON lines,
+        or ``-`` for JSON lines on standard input. Any file may be compressed with zstandard. Or
+        ``simulated:REGIME``, see :mod:`evaluation.regimes`.
     columns : mapping of str to str, optional
         Makes it a CSV file: field → name of its column, see :data:`evaluation.tabular.FIELDS`.
 
@@ -81,9 +82,12 @@ def open_dataset(path: str | Path, columns: Mapping[str, str] | None = None) -> 
             return MovieLens(layout, ratings, _find(path, layout.films))
     if purchases := _find(path, ONLINE_RETAIL):
         return OnlineRetail(purchases)
-    expected = ", ".join((*(layout.ratings for layout in LAYOUTS), ONLINE_RETAIL))
+    if impressions := files_of(path):
+        return OpenBandit(path, impressions)
+    expected = ", ".join((*(layout.ratings for layout in LAYOUTS), ONLINE_RETAIL, "random/men/men.csv"))
     raise DatasetError(
-        f"{path} holds none of {expected}: a folder must be MovieLens or Online Retail; send other events as JSON lines"
+        f"{path} holds none of {expected}: a folder must be MovieLens, Online Retail or Open Bandit; send other events "
+        "as JSON lines"
     )
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from evaluation import predictions, protocols
+from evaluation import clicks, predictions, protocols
 from evaluation.contenders import contender, seeded
+from evaluation.datasets import Dataset
 from evaluation.drive import Drive
 from evaluation.errors import EvaluationError
+from evaluation.open_bandit import OpenBandit
 from evaluation.options import PROTOCOLS, RATINGS, Options
 from evaluation.placings import Placings
 from evaluation.ranked import Ranked
+from evaluation.shown import Showing, hash_of, joined
 from evaluation.stream import Stream
 from models.engine import Engine
 
@@ -57,13 +60,59 @@ def evaluate(stream: Stream, options: Options, on_progress: Progress = lambda ev
             "events": len(stream),
             "users": len(np.unique(stream.user)),
             "items": len(np.unique(stream.item)),
-            "first": _date(stream, 0),
-            "last": _date(stream, -1),
+            "first": _date(int(stream.time[0])) if len(stream) else None,
+            "last": _date(int(stream.time[-1])) if len(stream) else None,
             "left_out": stream.left_out,
         },
+        **_made(options, began),
+    }
+
+
+def evaluate_clicks(
+    name: str, showings: Sequence[Showing], options: Options, on_progress: Progress = lambda events: None
+) -> dict[str, Any]:
+    """Evaluate the click models on what was shown; returns what :func:`evaluate` does.
+
+    Raises
+    ------
+    EvaluationError
+        When nothing was shown.
+    """
+    began = time.perf_counter()
+    if not showings:
+        raise EvaluationError(f"{name} holds no impressions: there are no clicks to predict")
+    digest = hash_of(showings)
+    about = {"protocol": options.protocol, "data": name, "data_hash": digest, "seeds": list(options.seeds)}
+    return {
+        "rows": [{"model": row["model"], **about, **row} for row in clicks.rows(showings, on_progress)],
+        "comparisons": [],
+        "series": {},
+        "stream": {
+            "name": name,
+            "hash": digest,
+            "events": len(showings),
+            "users": len({showing.user for showing in showings}),
+            "items": len({showing.item for showing in showings}),
+            "first": _date(showings[0].time),
+            "last": _date(showings[-1].time),
+            "left_out": {},
+        },
+        **_made(options, began),
+    }
+
+
+def read_showings(datasets: Iterable[Dataset], limit: int | None = None) -> list[Showing]:
+    """Return what the impressions of data sets showed, the first so many in the order of time."""
+    parts = [each.showings() if isinstance(each, OpenBandit) else joined(each.events()) for each in datasets]
+    return sorted((showing for part in parts for showing in part), key=lambda showing: showing.time)[:limit]
+
+
+def _made(options: Options, began: float) -> dict[str, Any]:
+    """Return by what a result was made, and how long it took."""
+    versions = {name: version(name) for name in ("headrace", "numpy", "numba", "river")}
+    return {
         "settings": asdict(options),
-        "versions": {name: version(name) for name in ("headrace", "numpy", "numba", "river")}
-        | {"python": platform.python_version()},
+        "versions": versions | {"python": platform.python_version()},
         "seconds": time.perf_counter() - began,
     }
 
@@ -136,5 +185,5 @@ class _Passes:
         return lambda events: self._on_progress(done + events)
 
 
-def _date(stream: Stream, position: int) -> str | None:
-    return str(stream.time[position].astype("datetime64[ms]"))[:19] if len(stream) else None
+def _date(time_ms: int) -> str:
+    return str(np.datetime64(time_ms, "ms"))[:19]

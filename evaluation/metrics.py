@@ -144,9 +144,14 @@ def auc(probability: Floats, clicked: NDArray[np.bool_]) -> float:
 
 
 def log_loss(probability: Floats, clicked: NDArray[np.bool_]) -> float:
-    """Return the mean of −log of the probability of what happened, in nats; probabilities at least 1e-15 from 0, 1."""
+    """Return the mean of :func:`log_losses`."""
+    return float(log_losses(probability, clicked).mean())
+
+
+def log_losses(probability: Floats, clicked: NDArray[np.bool_]) -> Floats:
+    """Return −log of the probability of what happened, in nats, (n,); probabilities at least 1e-15 from 0 and 1."""
     clipped = np.clip(probability, 1e-15, 1.0 - 1e-15)
-    return float(-np.mean(np.where(clicked, np.log(clipped), np.log1p(-clipped))))
+    return np.asarray(-np.where(clicked, np.log(clipped), np.log1p(-clipped)))
 
 
 def _share(part: Floats, whole: Floats) -> Floats:

@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluation.contenders import MODELS, SHUFFLED, of_the_engine
 
-PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", "kfold")
+PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", "kfold", "clicks")
 RATINGS = "ratings"
 """The model of predicted ratings: ranks nothing, so it has rows of its own."""
 
@@ -73,7 +73,7 @@ class Options:
     @property
     def ranked(self) -> tuple[str, ...]:
         """The models that rank, each with its shuffled twin behind it where that is asked for."""
-        if self.protocol == "kfold":
+        if self.protocol in ("kfold", "clicks"):
             return ()
         names = [name for name in dict.fromkeys(self.models) if name != RATINGS]
         twins = {name: (name, name + SHUFFLED) if self.shuffle and of_the_engine(name) else (name,) for name in names}

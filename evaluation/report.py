@@ -66,10 +66,11 @@ def _plots(series: dict[str, Any], k: int) -> Iterable[str]:
 
 
 def _rows(rows: Sequence[dict[str, Any]]) -> str:
-    """Return all figures: ranking models in one table, the rating model in another."""
+    """Return all figures: models that rank, that predict ratings and that predict clicks in a table each."""
     parts = []
-    for group in ([row for row in rows if "rmse" not in row], [row for row in rows if "rmse" in row]):
-        if group:
+    kinds = [next((name for name in ("rmse", "log_loss") if name in row), "") for row in rows]
+    for kind in dict.fromkeys(kinds):
+        if group := [row for row, own in zip(rows, kinds, strict=True) if own == kind]:
             columns = [
                 name
                 for name, value in group[0].items()

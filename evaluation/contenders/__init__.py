@@ -5,8 +5,11 @@ A contender competes under its name; :func:`contender` makes it.
 
 from __future__ import annotations
 
+from evaluation.contenders.cosine import ItemCosine
 from evaluation.contenders.engine import OfTheEngine, Shuffled
 from evaluation.contenders.moment import OF_THE_ENGINE, Contender, Learned, Moment
+from evaluation.contenders.neighbours import SessionNeighbours
+from evaluation.contenders.river import RECOMMENDERS, River
 from evaluation.contenders.simple import Popular, PopularOfDays, Random, Recency, RepeatRecency
 from evaluation.errors import EvaluationError
 from models.scorers.popularity import POPULAR, TRENDING
@@ -15,6 +18,7 @@ __all__ = [
     "MODELS",
     "OF_THE_ENGINE",
     "OTHERS",
+    "RIVER",
     "SHUFFLED",
     "Contender",
     "Learned",
@@ -26,8 +30,9 @@ __all__ = [
 
 MODELS = (*OF_THE_ENGINE, "popularity", "popularity-100", "popularity-7d", "recency", "random")
 """Names that compete unless others are asked for."""
-OTHERS = ("repeat-recency",)
-"""Further names."""
+RIVER = tuple(f"river:{name}" for name in RECOMMENDERS)
+OTHERS = ("item-cosine", "session-knn", "repeat-recency", *RIVER)
+"""Further names: slower, or for repeats only."""
 SHUFFLED = ":shuffled"
 """Stands behind the name of a scorer of the engine that sees histories in random order."""
 
@@ -44,6 +49,8 @@ def contender(name: str, seed: int) -> Contender:
         return OfTheEngine(name)
     if of_the_engine(name):
         return Shuffled(name.removesuffix(SHUFFLED), seed)
+    if name in RIVER:
+        return River(name.removeprefix("river:"), seed)
     match name:
         case "popularity":
             return Popular(POPULAR)
@@ -53,6 +60,10 @@ def contender(name: str, seed: int) -> Contender:
             return PopularOfDays(7)
         case "recency":
             return Recency()
+        case "item-cosine":
+            return ItemCosine()
+        case "session-knn":
+            return SessionNeighbours()
         case "repeat-recency":
             return RepeatRecency()
         case "random":
@@ -66,5 +77,8 @@ def of_the_engine(name: str) -> bool:
 
 
 def seeded(name: str) -> bool:
-    """Return whether another seed gives another result; what is not seeded is ranked in the first pass only."""
+    """Return whether a model is ranked once for each seed; the others only in the first pass, with the first seed.
+
+    River's are slow to learn, and only their start is drawn.
+    """
     return of_the_engine(name) or name == "random"

@@ -148,6 +148,17 @@ def test_cross_validation_has_a_figure_for_each_fold(lines: Path) -> None:
     assert (row["model"], len(row["rmse_of_each"])) == ("ratings", 3)
 
 
+def test_clicks_on_what_was_shown_have_a_table_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "shown.jsonl"
+    shown = '{"user":"a","items":["x","y"],"list":"1.1","time":1}'
+    path.write_text(f'{shown}\n{{"user":"a","item":"y","time":2,"list":"1.1"}}')
+    page = tmp_path / "page.html"
+    text = run("--events", path, "--protocol", "clicks", "--html", page)
+    for word in ("auc", "log_loss", "item-place-rate", "2 shown, 1 clicked"):
+        assert word in text
+    assert "log_loss" in page.read_text()
+
+
 def test_the_page_is_complete_in_itself_and_escapes_what_it_was_given(lines: Path, tmp_path: Path) -> None:
     named = tmp_path / "<b>&.jsonl"
     named.write_bytes(lines.read_bytes())
