@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from contracts.learning import Lessons
 from models.catalogue import Catalogue
 from models.combine import Tables, tables
+from models.content.items import ItemContent
 from models.kernel import draw
 from models.ratings import RatingModel
 from models.scorers.cooccurrence import Cooccurrence
 from models.scorers.embeddings import Embeddings
 from models.scorers.popularity import Popularity
 
-FORMAT = 1
+FORMAT = 2
 
 
 class UnfitModel(Exception):
@@ -58,6 +59,7 @@ class ItemModel:
         self.popularity = Popularity(capacity)
         self.pairs = Cooccurrence(capacity)
         self.embeddings = Embeddings(capacity)
+        self.content = ItemContent(self.catalogue, self.embeddings, seed)
         self.ratings = RatingModel(rating_users, seed)
         self._learned: dict[tuple[str, str, int], int] = {}  # source → its last offset learned
         self._touched: set[int] = set()
@@ -75,7 +77,8 @@ class ItemModel:
         if position < self.position:
             return 0
         self.position = position + 1
-        self._admit(lessons.introduced)
+        introduced = self._admit([each.item for each in lessons.introduced])
+        self.content.put(introduced, lessons.introduced)
         rows_of_items = self._admit(lessons.items)
         fresh = self._fresh(lessons)
         n = int(fresh.sum())
@@ -106,6 +109,7 @@ class ItemModel:
             "popularity": self.popularity.state(rows),
             "pairs": self.pairs.state(rows),
             "embeddings": self.embeddings.state(rows),
+            "content": self.content.state(rows),
             "ratings": self.ratings.state(),
         }
 
@@ -128,6 +132,7 @@ class ItemModel:
         self.popularity.restore(state["popularity"])
         self.pairs.restore(state["pairs"])
         self.embeddings.restore(state["embeddings"])
+        self.content.restore(state["content"])
         self.ratings.restore(state["ratings"])
 
     def _admit(self, items: list[str]) -> NDArray[np.int32]:
@@ -144,6 +149,7 @@ class ItemModel:
             self.popularity.grow(capacity)
             self.pairs.grow(capacity)
             self.embeddings.grow(capacity)
+            self.content.grow(capacity)
 
     def _fresh(self, lessons: Lessons) -> NDArray[np.bool_]:
         """Return which events were not learned before, and note the record's sources as learned."""
@@ -169,11 +175,14 @@ class ItemModel:
             rating, rater = rating[fresh], rater[fresh]
         starts = np.zeros(len(rows) + 1, np.int64)
         np.cumsum(lengths, out=starts[1:])
+        before = self.catalogue.events[rows]
         known_at = self.catalogue.count(rows)
         seed = int(draw(np.uint64(self._seed), np.uint64(position)))
         self.popularity.learn(rows, weights)
         self.pairs.learn(rows, weights, history, starts, seed)
         self.embeddings.learn(rows, weights, history, starts, self.catalogue.known, known_at, seed)
+        self.content.teach(rows, before, self.catalogue.events[rows])
+        self.content.start_anew(len(rows))
         for event in np.flatnonzero(~np.isnan(rating)):
             self.ratings.learn(int(rater[event]), int(rows[event]), float(rating[event]))
         self._touched.update(rows.tolist())

@@ -1,0 +1,137 @@
+"""What is written about the items in the model's rows, and what follows from it for their embeddings.
+
+An item teaches the map from content to embeddings when its events reach 8, 16, 32 …: its embeddings have settled a
+little more each time, so later lessons weigh more, by the square root of its events. A new item with content starts
+where the map says, plus the small random start of every item. As long as nothing was learned about it, it starts anew
+whenever the map has learned twice as much.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.learning import TERMS, Introduction
+from models.catalogue import Catalogue
+from models.content.ridge import Ridge
+from models.content.vectors import LENGTH, Frequencies
+from models.kernel import grown
+from models.scorers.embeddings import PARAMETERS, Embeddings
+
+SETTLED = 8
+"""So many events of an item teach the map for the first time."""
+_STRENGTH = 50.0
+_FIRST_LESSONS = 32  # before that many, starting anew would be for nothing
+
+
+class ItemContent:
+    """The terms of every item, and the map learned from them.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        Gives the rows.
+    embeddings : Embeddings
+        Teach the map, and are started by it.
+    seed : int
+        Of the random part of a start.
+    """
+
+    def __init__(self, catalogue: Catalogue, embeddings: Embeddings, seed: int) -> None:
+        self._catalogue, self._embeddings, self._seed = catalogue, embeddings, seed
+        self.frequencies = Frequencies()
+        self.ridge = Ridge(LENGTH, PARAMETERS, _STRENGTH)
+        self._hashes = np.zeros((catalogue.capacity, TERMS), np.uint32)
+        self._weights = np.zeros((catalogue.capacity, TERMS), np.uint8)
+        self._lengths = np.zeros(catalogue.capacity, np.uint8)
+        # Rows of which nothing was learned → what the map had learned when they started, the longest ago first.
+        self._waiting: OrderedDict[int, int] = OrderedDict()
+
+    def grow(self, capacity: int) -> None:
+        """Make room for ``capacity`` rows."""
+        for name in ("_hashes", "_weights", "_lengths"):
+            setattr(self, name, grown(getattr(self, name), capacity))
+
+    def has(self, row: int, content: Introduction) -> bool:
+        """Return whether this is what is known of a row."""
+        n = self._lengths[row]
+        hashes, weights = self._hashes[row, :n].tobytes(), self._weights[row, :n].tobytes()
+        return bool(hashes == content.hashes and weights == content.weights)
+
+    def put(self, rows: NDArray[np.int32], introduced: list[Introduction]) -> None:
+        """Take over the content of introduced items; those of which nothing was learned yet start by it."""
+        changed = {}
+        for row, content in zip(rows.tolist(), introduced, strict=True):
+            if not self.has(row, content):
+                self._replace(row, content)
+                changed[row] = None
+        self._start([row for row in changed if self._embeddings.untouched(row)])
+
+    def teach(self, rows: NDArray[np.int32], before: NDArray[np.int64], after: NDArray[np.int64]) -> None:
+        """Let items teach whose number of events, ``before`` and ``after``, has come to or past a power of two."""
+        # Two numbers differ in their highest bit just when it stays alone under exclusive or.
+        crossed = (after >= SETTLED) & ((before ^ after) > before) & (self._lengths[rows] > 0)
+        if crossed.any():
+            lessons, first = np.unique(rows[crossed], return_index=True)
+            weights = np.sqrt(after[crossed][first].astype(np.float64))
+            self.ridge.learn(self._vectors(lessons), self._embeddings.parameters(lessons), weights)
+
+    def start_anew(self, most: int) -> None:
+        """Start up to so many waiting rows anew for which the map has learned enough since."""
+        starting: list[int] = []
+        while self._waiting and len(starting) < most:
+            row, learned = next(iter(self._waiting.items()))
+            if self.ridge.learned < max(2 * learned, _FIRST_LESSONS):
+                break
+            del self._waiting[row]
+            if self._embeddings.untouched(row):
+                starting.append(row)
+        self._start(starting)
+
+    def state(self, rows: int) -> dict[str, Any]:
+        """Return what a checkpoint must hold of the first ``rows`` rows."""
+        lengths = self._lengths[:rows]
+        held = np.arange(TERMS) < lengths[:, None]
+        return {
+            "hashes": self._hashes[:rows][held],
+            "weights": self._weights[:rows][held],
+            "lengths": lengths.copy(),
+            "waiting": np.array(list(self._waiting.items()), np.int64).reshape(-1, 2),
+            "frequencies": self.frequencies.state(),
+            "ridge": self.ridge.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over :meth:`state`."""
+        rows = len(state["lengths"])
+        held = np.arange(TERMS) < state["lengths"][:, None]
+        self._hashes[:rows][held] = state["hashes"]
+        self._weights[:rows][held] = state["weights"]
+        self._lengths[:rows] = state["lengths"]
+        self._waiting = OrderedDict(state["waiting"].tolist())
+        self.frequencies.restore(state["frequencies"])
+        self.ridge.restore(state["ridge"])
+
+    def _replace(self, row: int, content: Introduction) -> None:
+        hashes = np.frombuffer(content.hashes, "<u4")
+        n = len(hashes)
+        self.frequencies.remove(self._hashes[row, : self._lengths[row]])
+        self.frequencies.add(hashes)
+        self._hashes[row, :n] = hashes
+        self._weights[row, :n] = np.frombuffer(content.weights, np.uint8)
+        self._lengths[row] = n
+
+    def _vectors(self, rows: NDArray[np.int32]) -> NDArray[np.float64]:
+        return self.frequencies.vectors(self._hashes[rows], self._weights[rows], self._lengths[rows])
+
+    def _start(self, rows: list[int]) -> None:
+        if not rows:
+            return
+        at = np.array(rows, np.int32)
+        self._embeddings.place(at, self._catalogue.keys[at], self._seed, self.ridge.predict(self._vectors(at)))
+        for row in rows:
+            self._waiting[row] = self.ridge.learned
+            self._waiting.move_to_end(row)
