@@ -46,10 +46,11 @@ class Introduction(msgspec.Struct, array_like=True, frozen=True):
     """An item made known by the ``items`` topic, or known already and with other content now.
 
     Its content are hashed terms, see :mod:`models.content.terms`: ``hashes`` holds a little-endian uint32 for each,
-    ``weights`` one byte, how much it counts.
+    ``weights`` one byte, how much it counts. ``digest`` is a hash of what the terms were made from, 0 of nothing.
     """
 
     item: str
+    digest: int = 0
     hashes: bytes = b""
     weights: bytes = b""
     created: int | None = None  # ms since the epoch

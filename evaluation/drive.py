@@ -15,10 +15,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.events import Item
+from contracts.learning import Introduction, introduction
 from evaluation.contenders import SCORED_AT_ONCE, Contender, Moment
 from evaluation.log import Log, source
 from evaluation.protocols import Plan
 from models import ranking
+from models.content.terms import introduce
 from models.engine import Batch, Engine, Observation
 from models.users import APPLIED
 
@@ -74,6 +77,10 @@ class Drive:
         Whether items that the user has had are ranked, and compete.
     lag : int
         How many events learning is behind.
+    content : mapping of str to Item
+        Item → its record. The engine is told of it when the item comes for the first time.
+    firsts : bool
+        Whether an item's first event is ranked, too: its record is published before it.
     """
 
     def __init__(
@@ -85,9 +92,13 @@ class Drive:
         wishes: NDArray[np.bool_],
         repeats: bool = False,
         lag: int = 0,
+        content: Mapping[str, Item] | None = None,
+        firsts: bool = False,
     ) -> None:
         self._plan, self._engine, self._contenders = plan, engine, contenders
         self._wishes, self._repeats, self._lag = wishes, repeats, lag
+        self._content, self._firsts = content or {}, firsts
+        self._introduced: set[str] = set()
         self._log = Log()
         self._records = 0
         self._placed = 0
@@ -130,6 +141,7 @@ class Drive:
 
     def _learn(self, until: int) -> None:
         for lessons in self._log.take(min(until, self._plan.learned)):
+            lessons.introduced = self._introductions(lessons.items)
             began = time.perf_counter()
             self._engine.learn(lessons, self._records)
             self._placings.engine_s += time.perf_counter() - began
@@ -139,7 +151,23 @@ class Drive:
                 contender.learn(rows, lessons.time, self._placings.learned)
             self._placings.learned += len(rows)
 
+    def _introductions(self, items: list[str]) -> list[Introduction]:
+        """Return what the engine is told of items that it has not been told of."""
+        new = [item for item in items if item not in self._introduced]
+        self._introduced.update(new)
+        known = [self._content.get(item, Item(item)) for item in new] if self._content or self._firsts else []
+        return [introduce(item) for item in known]
+
+    def _introduce(self, event: int) -> None:
+        """Tell the engine of an event's item before anybody has it."""
+        stream = self._plan.stream
+        if new := self._introductions([stream.items[stream.item[event]]]):
+            self._engine.learn(introduction(new), self._records)
+            self._records += 1
+
     def _rank(self, observation: Observation, event: int, index: int) -> None:
+        if self._firsts:
+            self._introduce(event)
         why_not, moment = self._moment(observation, event, index)
         if moment is None:
             self._placings.passed_over[why_not] += 1
@@ -174,7 +202,7 @@ class Drive:
             return "no wish", None
         if observed.lengths[index] == 0:
             return "first of user", None
-        if target < 0 or catalogue.events[target] == 0:
+        if target < 0 or (catalogue.events[target] == 0 and not self._firsts):
             return "first of item", None
         if not (observed.novel[index] or self._repeats):
             return "had before", None
@@ -182,6 +210,7 @@ class Drive:
         recent[observed.lengths[index] :] = ranking.NONE
         tables = items.tables()
         candidate = tables.known
+        candidate[target] = True
         if not self._repeats:
             part = slice(index, index + 1)
             seen = catalogue.rows(self._engine.users.seen(observation.slots[part], observed.n_seen[part])[0])

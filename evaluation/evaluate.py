@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from evaluation import predictions, protocols
+from evaluation.coldstart import ColdItems, cold_items
 from evaluation.contenders import contender
 from evaluation.drive import Drive, Placings
 from evaluation.errors import EvaluationError
-from evaluation.options import PROTOCOLS, RATINGS, Options
+from evaluation.options import COLD_ITEMS, PROTOCOLS, RATINGS, Options
 from evaluation.ranked import Ranked
 from evaluation.stream import Stream
 from models.engine import Engine
@@ -69,19 +70,42 @@ def evaluate(stream: Stream, options: Options, on_progress: Progress = lambda ev
 
 def work(stream: Stream, options: Options) -> int:
     """Return how many events :func:`evaluate` goes through."""
-    return len(stream) * len(options.seeds) * (bool(options.ranked) + options.rated)
+    arms = 2 if options.protocol == COLD_ITEMS else bool(options.ranked)
+    return len(stream) * len(options.seeds) * (arms + options.rated)
 
 
-def _ranked(stream: Stream, options: Options, progress: _Passes) -> Ranked:
+def _ranked(stream: Stream, options: Options, progress: _Passes) -> Ranked | ColdItems:
+    if options.protocol == COLD_ITEMS:
+        return _cold(stream, options, progress)
     plan = _plan(stream, options)
     passes: list[Placings] = []
     for seed in options.seeds:
-        engine = Engine(seed, max(1, len(stream.users)), options.rating_users, options.weights)
-        contenders = {name: contender(name, seed) for name in options.ranked}
-        wishes = protocols.wishes(plan.stream, options.weights, options.least_rating)
-        drive = Drive(plan, engine, contenders, options.k, wishes, options.repeats, options.lag)
+        drive, engine = _drive(plan, options, seed, content=options.content)
         passes.append(drive.run(progress.next()))
     return Ranked(plan.stream, options, passes, engine.items)
+
+
+def _cold(stream: Stream, options: Options, progress: _Passes) -> ColdItems:
+    if not stream.content:
+        raise EvaluationError(f"{stream.name} says nothing about its items: content cannot be compared with none")
+    plans = [cold_items(stream, options.every, seed) for seed in options.seeds]
+    passes: list[tuple[Placings, Placings]] = []
+    for seed, each in zip(options.seeds, plans, strict=True):
+        with_content, without = (_drive(each.plan, options, seed, content, firsts=True)[0] for content in (True, False))
+        passes.append((with_content.run(progress.next()), without.run(progress.next())))
+    return ColdItems(options, plans, passes)
+
+
+def _drive(
+    plan: protocols.Plan, options: Options, seed: int, content: bool, firsts: bool = False
+) -> tuple[Drive, Engine]:
+    stream = plan.stream
+    engine = Engine(seed, max(1, len(stream.users)), options.rating_users, options.weights)
+    contenders = {name: contender(name, seed) for name in options.ranked}
+    wishes = protocols.wishes(stream, options.weights, options.least_rating)
+    told = stream.content if content else {}
+    drive = Drive(plan, engine, contenders, options.k, wishes, options.repeats, options.lag, told, firsts)
+    return drive, engine
 
 
 def _plan(stream: Stream, options: Options) -> protocols.Plan:

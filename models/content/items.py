@@ -38,6 +38,11 @@ class ItemContent:
         Teach the map, and are started by it.
     seed : int
         Of the random part of a start.
+
+    Attributes
+    ----------
+    digests : ndarray of uint64, shape (capacity,)
+        Of the content of each row, 0 where it has none.
     """
 
     def __init__(self, catalogue: Catalogue, embeddings: Embeddings, seed: int) -> None:
@@ -47,25 +52,20 @@ class ItemContent:
         self._hashes = np.zeros((catalogue.capacity, TERMS), np.uint32)
         self._weights = np.zeros((catalogue.capacity, TERMS), np.uint8)
         self._lengths = np.zeros(catalogue.capacity, np.uint8)
+        self.digests = np.zeros(catalogue.capacity, np.uint64)
         # Rows of which nothing was learned → what the map had learned when they started, the longest ago first.
         self._waiting: OrderedDict[int, int] = OrderedDict()
 
     def grow(self, capacity: int) -> None:
         """Make room for ``capacity`` rows."""
-        for name in ("_hashes", "_weights", "_lengths"):
+        for name in ("_hashes", "_weights", "_lengths", "digests"):
             setattr(self, name, grown(getattr(self, name), capacity))
-
-    def has(self, row: int, content: Introduction) -> bool:
-        """Return whether this is what is known of a row."""
-        n = self._lengths[row]
-        hashes, weights = self._hashes[row, :n].tobytes(), self._weights[row, :n].tobytes()
-        return bool(hashes == content.hashes and weights == content.weights)
 
     def put(self, rows: NDArray[np.int32], introduced: list[Introduction]) -> None:
         """Take over the content of introduced items; those of which nothing was learned yet start by it."""
-        changed = {}
+        changed: dict[int, None] = {}
         for row, content in zip(rows.tolist(), introduced, strict=True):
-            if not self.has(row, content):
+            if self.digests[row] != content.digest:
                 self._replace(row, content)
                 changed[row] = None
         self._start([row for row in changed if self._embeddings.untouched(row)])
@@ -99,6 +99,7 @@ class ItemContent:
             "hashes": self._hashes[:rows][held],
             "weights": self._weights[:rows][held],
             "lengths": lengths.copy(),
+            "digests": self.digests[:rows].copy(),
             "waiting": np.array(list(self._waiting.items()), np.int64).reshape(-1, 2),
             "frequencies": self.frequencies.state(),
             "ridge": self.ridge.state(),
@@ -111,6 +112,7 @@ class ItemContent:
         self._hashes[:rows][held] = state["hashes"]
         self._weights[:rows][held] = state["weights"]
         self._lengths[:rows] = state["lengths"]
+        self.digests[:rows] = state["digests"]
         self._waiting = OrderedDict(state["waiting"].tolist())
         self.frequencies.restore(state["frequencies"])
         self.ridge.restore(state["ridge"])
@@ -123,6 +125,7 @@ class ItemContent:
         self._hashes[row, :n] = hashes
         self._weights[row, :n] = np.frombuffer(content.weights, np.uint8)
         self._lengths[row] = n
+        self.digests[row] = content.digest
 
     def _vectors(self, rows: NDArray[np.int32]) -> NDArray[np.float64]:
         return self.frequencies.vectors(self._hashes[rows], self._weights[rows], self._lengths[rows])

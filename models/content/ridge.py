@@ -65,23 +65,27 @@ class Ridge:
 
 @kernel
 def _learn(x, y, weights, inverse, m):
-    d = x.shape[1]
+    d, outputs = m.shape
+    gain, error = np.empty(d), np.empty(outputs)
     for n in range(len(x)):
-        error = y[n].copy()
-        gain = np.zeros(d)
+        gain[:] = 0.0
+        error[:] = y[n]
         for i in range(d):
-            if x[n, i] != 0.0:  # most are: a short text fills few elements
-                error -= x[n, i] * m[i]
-                gain += x[n, i] * inverse[i]  # its rows are its columns
+            value = x[n, i]
+            if value != 0.0:  # few are: a short text fills few elements
+                for j in range(d):
+                    gain[j] += value * inverse[i, j]  # its rows are its columns
+                for j in range(outputs):
+                    error[j] -= value * m[i, j]
         spread = 1.0 / weights[n]
         for i in range(d):
             spread += x[n, i] * gain[i]
         for i in range(d):
             share = gain[i] / spread
-            m[i] += share * error
-            for j in range(i + 1):
+            for j in range(d):
                 inverse[i, j] -= share * gain[j]
-                inverse[j, i] = inverse[i, j]
+            for j in range(outputs):
+                m[i, j] += share * error[j]
 
 
 @kernel
@@ -89,4 +93,5 @@ def _predict(x, m, y):
     for n in range(len(x)):
         for i in range(x.shape[1]):
             if x[n, i] != 0.0:
-                y[n] += x[n, i] * m[i]
+                for j in range(m.shape[1]):
+                    y[n, j] += x[n, i] * m[i, j]

@@ -14,12 +14,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+import msgspec
 import numpy as np
 import xxhash
 
 from contracts.events import Item
 from contracts.learning import TERMS, Introduction
 
+_VERSION = 1  # of the way in which terms are made: raised, all items are introduced again
 UNIT = 200
 """A weight of 1 is written as so much."""
 _FIELDS = {"category": 1.0, "title": 1.0, "tag": 0.5, "gram": 0.5, "text": 0.3}
@@ -38,6 +40,12 @@ _SIGNS = r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u09
 _TOKENS = re.compile(rf"([{_UNSPACED}]+)|((?:(?![{_UNSPACED}_])[\w{_SIGNS}])+)")
 
 
+def digest(item: Item) -> int:
+    """Return a 64-bit hash of an item's content, 0 when it has none; another one where terms are made another way."""
+    content = (item.title, item.categories, item.tags, item.text)
+    return xxhash.xxh3_64_intdigest(msgspec.msgpack.encode((_VERSION, content))) if any(content) else 0
+
+
 def introduce(item: Item) -> Introduction:
     """Return what the learning log is told of an item: the strongest terms, of equal ones those that come first."""
     strengths = _strengths(item)
@@ -46,7 +54,7 @@ def introduce(item: Item) -> Introduction:
     for term in best:
         weights.setdefault(xxhash.xxh32_intdigest(term), max(1, round(UNIT * strengths[term])))
     hashes = np.fromiter(weights, "<u4", len(weights)).tobytes()
-    return Introduction(str(item.item), hashes, bytes(weights.values()), item.created)
+    return Introduction(str(item.item), digest(item), hashes, bytes(weights.values()), item.created)
 
 
 def _strengths(item: Item) -> dict[str, float]:
