@@ -49,6 +49,8 @@ class Shelf:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._refused = letters, refused
         self._sent: dict[str, int] = {}  # item → digest of the content that was introduced last
+        self._news: dict[str, Introduction] = {}
+        self._recovered = False
         self._handled: dict[tuple[str, int], int] = {}
 
     def resume(self, handled: Mapping[tuple[str, int], int]) -> None:
@@ -59,7 +61,6 @@ class Shelf:
         """Take over records in their order."""
         now = time.time_ns() // 1_000_000
         entries: dict[str, tuple[str, bytes, bool]] = {}
-        new: list[Introduction] = []
         for message in messages:
             handled = self._is_handled(message)
             item = self._item(message, handled)
@@ -69,11 +70,18 @@ class Shelf:
             if not handled:
                 entries[item.item] = (item.item, _page(item), withheld)
             if self._is_news(item):
-                new.append(introduce(item))
-        for start in range(0, len(new), _INTRODUCED_AT_ONCE):
-            self._log.append(introduction(new[start : start + _INTRODUCED_AT_ONCE]))
+                self._news[item.item] = introduce(item)
+            else:
+                self._news.pop(item.item, None)
+        if self._recovered:
+            self._introduce()
         if entries:
             self._write(list(entries.values()), dict(self._handled))
+
+    def recovered(self) -> None:
+        """Say that all records of the topic have been put: only now is it known which of an item's is its newest."""
+        self._recovered = True
+        self._introduce()
 
     def expire(self) -> None:
         """Withhold the items whose time is over."""
@@ -104,14 +112,17 @@ class Shelf:
         """Return whether the model does not know the item, or knows it with other content."""
         if item.deleted:
             return False
-        name, own = item.item, digest(item)
-        row = self._engine.items.catalogue.row(name)
+        row = self._engine.items.catalogue.row(item.item)
         learned = int(self._engine.items.content.digests[row]) if row >= 0 else None
         # What was sent is on its way; what the model holds may be older than that.
-        if self._sent.get(name, learned) == own:
-            return False
-        self._sent[name] = own
-        return True
+        return self._sent.get(item.item, learned) != digest(item)
+
+    def _introduce(self) -> None:
+        news = list(self._news.values())
+        for start in range(0, len(news), _INTRODUCED_AT_ONCE):
+            self._log.append(introduction(news[start : start + _INTRODUCED_AT_ONCE]))
+        self._sent.update((each.item, each.digest) for each in news)
+        self._news.clear()
 
     def _item(self, message: ck.Message, handled: bool) -> Item | None:
         try:
