@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_what_waits_starts_anew_just_when_the_map_has_learned_twice_as_much() ->
         if not np.array_equal(before, model.embeddings.outputs[row]):
             moved.append(model.content.ridge.learned)
     assert moved[0] >= _FIRST_LESSONS
-    assert all(later >= 2 * sooner for sooner, later in zip(moved, moved[1:], strict=False))
+    assert all(later >= 2 * sooner for sooner, later in pairwise(moved))
     assert len(moved) >= 2
 
 
