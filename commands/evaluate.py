@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evaluation.options import Options
     from evaluation.stream import Stream
 
-_PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", "kfold", "clicks")
+_PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", "cold-items", "kfold", "clicks")
 
 
 def _listed(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -73,6 +73,7 @@ def _columns(ctx: click.Context, param: click.Parameter, value: str | None) -> d
 @click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many events.")
 @click.option("--lag", type=click.IntRange(min=0), default=0, show_default=True, help="Learn so many events late.")
 @click.option("--shuffle", is_flag=True, help="Also rank with users' histories shuffled.")
+@click.option("--content/--no-content", default=True, show_default=True, help="Tell the engine what items are about.")
 @click.option("--window", type=click.IntRange(min=1), help="Ranked events in a point of the plots.")
 @click.option("--seed", "seeds", multiple=True, callback=_seeds, metavar="S", help="Several: means over all.")
 @click.option("--config", type=click.Path(), help="Settings file (TOML): weights of event types, seed.")
@@ -109,6 +110,7 @@ def command(
       headrace evaluate --events ml-1m --protocol temporal --cut 0.8,0.9 --live
       headrace evaluate --events ml-100k --protocol kfold
       headrace evaluate --events open-bandit --protocol clicks
+      headrace evaluate --events ml-1m --every 100 --protocol cold-items
     """
     # One thread for matrix products: they are small, and more threads would only wait for each other.
     for library in ("OPENBLAS", "OMP", "MKL"):

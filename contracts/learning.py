@@ -19,6 +19,9 @@ FORMAT = 2
 HISTORY = 50
 """How many of a user's earlier events a lesson carries, newest first."""
 
+TERMS = 128
+"""How many terms of an item's content an introduction carries at most."""
+
 
 class UnknownFormat(ValueError):
     """A record of a newer format: a newer version of Headrace wrote it, so this one must not go on."""
@@ -42,6 +45,20 @@ class Source(msgspec.Struct, array_like=True, frozen=True):
         return self.topic, self.topic_id, self.partition
 
 
+class Introduction(msgspec.Struct, array_like=True, frozen=True):
+    """An item made known by the ``items`` topic, or known already and with other content now.
+
+    Its content are hashed terms, see :mod:`models.content.terms`: ``hashes`` holds a little-endian uint32 for each,
+    ``weights`` one byte, how much it counts. ``digest`` is a hash of what the terms were made from, 0 of nothing.
+    """
+
+    item: str
+    digest: int = 0
+    hashes: bytes = b""
+    weights: bytes = b""
+    created: int | None = None  # ms since the epoch
+
+
 @dataclass(slots=True)
 class Lessons:
     """What a batch of events teaches: one row per event, in the order in which they were applied.
@@ -52,7 +69,7 @@ class Lessons:
         The input that the batch covers.
     items : list of str
         Distinct ids of the items concerned; the columns refer to them by position.
-    introduced : list of str
+    introduced : list of Introduction
         Items made known by the ``items`` topic; they get their rows before those of ``items``.
     source : ndarray of uint8, shape (n,)
         Position in ``sources``.
@@ -88,7 +105,7 @@ class Lessons:
 
     sources: list[Source]
     items: list[str]
-    introduced: list[str]
+    introduced: list[Introduction]
     source: NDArray[np.uint8]
     offset: NDArray[np.int64]
     item: NDArray[np.int32]
@@ -113,7 +130,7 @@ class _Record(msgspec.Struct, array_like=True):
     format: int
     sources: list[Source]
     items: list[str]
-    introduced: list[str]
+    introduced: list[Introduction]
     columns: list[bytes]
 
 
@@ -139,10 +156,10 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Record)
 
 
-def introduction(items: list[str]) -> Lessons:
+def introduction(introduced: list[Introduction]) -> Lessons:
     """Return the lesson that these items exist, and nothing else."""
     columns = {name: np.zeros(0, dtype) for name, dtype in _COLUMNS}
-    return Lessons(sources=[], items=[], introduced=items, **columns)
+    return Lessons(sources=[], items=[], introduced=introduced, **columns)
 
 
 def encode_lessons(lessons: Lessons) -> bytes:
@@ -183,6 +200,9 @@ def decode_lessons(value: bytes) -> Lessons:
     for name, size in (("item", len(record.items)), ("source", len(record.sources))):
         if not ((columns[name] >= 0) & (columns[name] < size)).all():
             raise ValueError(f"not a learning record: its events refer to more than its {size} {name}s")
+    for each in record.introduced:
+        if len(each.hashes) != 4 * len(each.weights) or len(each.weights) > TERMS:
+            raise ValueError(f"not a learning record: the content of {each.item[:40]!r} does not fit itself")
     return Lessons(sources=record.sources, items=record.items, introduced=record.introduced, **columns)
 
 

@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.events import Item
+from contracts.learning import Introduction, introduction
 from evaluation.contenders import OF_THE_ENGINE, Contender, Learned, Moment
 from evaluation.log import Log, source
 from evaluation.placings import Placings
 from evaluation.protocols import Plan
 from models import ranking
 from models.arrivals import APPLIED
+from models.content.terms import introduce
 from models.engine import Batch, Engine, Observation
 
 _AHEAD = 4096  # events observed at once: 6 µs an event then, 140 µs one by one
@@ -46,6 +49,10 @@ class Drive:
         Whether users' first events are ranked.
     lag : int
         How many events learning is behind.
+    content : mapping of str to Item
+        Item → its record. The engine is told of it when the item comes for the first time.
+    firsts : bool
+        Whether an item's first event is ranked, too: its record is published before it.
     """
 
     def __init__(
@@ -58,10 +65,14 @@ class Drive:
         repeats: bool = False,
         newcomers: bool = False,
         lag: int = 0,
+        content: Mapping[str, Item] | None = None,
+        firsts: bool = False,
     ) -> None:
         self._plans, self._stream, self._engine, self._contenders = plans, plans[0].stream, engine, contenders
         self._wishes, self._repeats, self._newcomers, self._lag = wishes, repeats, newcomers, lag
         self._learned_in_all = max(plan.learned for plan in plans)
+        self._content, self._firsts = content or {}, firsts
+        self._introduced: set[str] = set()
         self._log = Log()
         self._records, self._learned, self._engine_s = 0, 0, 0.0
         self._observed = 0
@@ -127,6 +138,7 @@ class Drive:
 
     def _learn(self, until: int) -> None:
         for lessons in self._log.take(until):
+            lessons.introduced = self._introductions(lessons.items)
             began = time.perf_counter()
             self._engine.learn(lessons, self._records)
             self._engine_s += time.perf_counter() - began
@@ -142,7 +154,22 @@ class Drive:
                     contender.learn(events)
             self._learned += len(rows)
 
+    def _introductions(self, items: list[str]) -> list[Introduction]:
+        """Return what the engine is told of items that it has not been told of."""
+        new = [item for item in items if item not in self._introduced]
+        self._introduced.update(new)
+        known = [self._content.get(item, Item(item)) for item in new] if self._content or self._firsts else []
+        return [introduce(item) for item in known]
+
+    def _introduce(self, event: int) -> None:
+        """Tell the engine of an event's item before anybody has it."""
+        if new := self._introductions([self._stream.items[self._stream.item[event]]]):
+            self._engine.learn(introduction(new), self._records)
+            self._records += 1
+
     def _rank(self, placings: Placings, event: int) -> None:
+        if self._firsts:
+            self._introduce(event)
         first = event // _AHEAD * _AHEAD
         why_not, moment = self._moment(self._chunks[first], event, event - first)
         if moment is None:
@@ -178,13 +205,14 @@ class Drive:
             return "no wish", None
         if observed.lengths[index] == 0 and not self._newcomers:
             return "first of user", None
-        if target < 0 or catalogue.events[target] == 0:
+        if target < 0 or (catalogue.events[target] == 0 and not self._firsts):
             return "first of item", None
         if not (observed.novel[index] or self._repeats):
             return "had before", None
         profile = self._engine.before(observation, np.array([index]))
         tables = items.tables()
         candidate = tables.known
+        candidate[target] = True
         if not self._repeats:
             part = slice(index, index + 1)
             seen = catalogue.rows(self._engine.users.seen(observation.slots[part], observed.n_seen[part])[0])

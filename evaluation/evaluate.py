@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from evaluation import clicks, predictions, protocols
+from evaluation.coldstart import ColdItems, cold_items
 from evaluation.contenders import contender, seeded
 from evaluation.datasets import Dataset
 from evaluation.drive import Drive
 from evaluation.errors import EvaluationError
 from evaluation.open_bandit import OpenBandit
-from evaluation.options import PROTOCOLS, RATINGS, Options
+from evaluation.options import COLD_ITEMS, PROTOCOLS, RATINGS, Options
 from evaluation.placings import Placings
 from evaluation.ranked import Ranked
 from evaluation.shown import Showing, hash_of, joined
@@ -119,22 +120,57 @@ def _made(options: Options, began: float) -> dict[str, Any]:
 
 def work(stream: Stream, options: Options) -> int:
     """Return how many events :func:`evaluate` goes through."""
-    return len(stream) * len(options.seeds) * (bool(options.ranked) + options.rated)
+    arms = 2 if options.protocol == COLD_ITEMS else bool(options.ranked)
+    return len(stream) * len(options.seeds) * (arms + options.rated)
 
 
-def _ranked(stream: Stream, options: Options, progress: _Passes) -> list[Ranked]:
+def _ranked(stream: Stream, options: Options, progress: _Passes) -> list[Ranked | ColdItems]:
     """Return what was ranked under each plan of the protocol."""
+    if options.protocol == COLD_ITEMS:
+        return [_cold(stream, options, progress)]
     plans = _plans(stream, options)
     passes: list[list[Placings]] = []
     for seed in options.seeds:
-        engine = Engine(seed, max(1, len(stream.users)), options.rating_users, options.weights)
-        contenders = {name: contender(name, seed) for name in options.ranked if seeded(name) or not passes}
-        wishes = protocols.wishes(plans[0].stream, options.weights, options.least_rating)
-        drive = Drive(plans, engine, contenders, options.k, wishes, options.repeats, options.newcomers, options.lag)
+        names = [name for name in options.ranked if seeded(name) or not passes]
+        drive, engine = _drive(plans, names, options, seed, content=options.content)
         passes.append(drive.run(progress.next()))
         for first, other in zip(passes[0], passes[-1], strict=True):
-            first.lend(other, [name for name in options.ranked if name not in contenders])
+            first.lend(other, [name for name in options.ranked if name not in names])
     return [Ranked(plan, options, of_plan, engine.items) for plan, *of_plan in zip(plans, *passes, strict=True)]
+
+
+def _cold(stream: Stream, options: Options, progress: _Passes) -> ColdItems:
+    if not stream.content:
+        raise EvaluationError(f"{stream.name} says nothing about its items: content cannot be compared with none")
+    plans = [cold_items(stream, options.every, seed) for seed in options.seeds]
+    passes: list[tuple[Placings, Placings]] = []
+    for seed, each in zip(options.seeds, plans, strict=True):
+        with_content, without = (
+            _drive([each.plan], options.ranked, options, seed, content, firsts=True)[0] for content in (True, False)
+        )
+        passes.append((with_content.run(progress.next())[0], without.run(progress.next())[0]))
+    return ColdItems(options, plans, passes)
+
+
+def _drive(
+    plans: list[protocols.Plan],
+    names: Sequence[str],
+    options: Options,
+    seed: int,
+    content: bool,
+    firsts: bool = False,
+) -> tuple[Drive, Engine]:
+    stream = plans[0].stream
+    engine = Engine(
+        seed, max(1, len(stream.users)), options.rating_users, options.weights, allow_repeats=options.repeats
+    )
+    contenders = {name: contender(name, seed) for name in names}
+    wishes = protocols.wishes(stream, options.weights, options.least_rating)
+    told = stream.content if content else {}
+    drive = Drive(
+        plans, engine, contenders, options.k, wishes, options.repeats, options.newcomers, options.lag, told, firsts
+    )
+    return drive, engine
 
 
 def _plans(stream: Stream, options: Options) -> list[protocols.Plan]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from evaluation.contenders import MODELS, SHUFFLED, of_the_engine
 
-PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", "kfold", "clicks")
+COLD_ITEMS = "cold-items"
+PROTOCOLS = ("prequential", "temporal", "second-event", "leave-one-out", COLD_ITEMS, "kfold", "clicks")
 RATINGS = "ratings"
 """The model of predicted ratings: ranks nothing, so it has rows of its own."""
 
@@ -42,6 +43,9 @@ class Options:
         How many events learning is behind.
     shuffle : bool
         Also rank by each scorer of the engine with the user's recent items in random order.
+    content : bool
+        Tell the engine what is written about the items, where the data says it. The protocol of cold items compares
+        both.
     window : int or None
         Ranked events in a point of the sliding series.
     seeds : tuple of int
@@ -65,6 +69,7 @@ class Options:
     least_rating: float | None = None
     lag: int = 0
     shuffle: bool = False
+    content: bool = True
     window: int | None = None
     seeds: tuple[int, ...] = (0,)
     weights: Mapping[Any, float] = field(default_factory=dict)
@@ -76,6 +81,8 @@ class Options:
         if self.protocol in ("kfold", "clicks"):
             return ()
         names = [name for name in dict.fromkeys(self.models) if name != RATINGS]
+        if self.protocol == COLD_ITEMS:
+            return tuple(name for name in names if of_the_engine(name))
         twins = {name: (name, name + SHUFFLED) if self.shuffle and of_the_engine(name) else (name,) for name in names}
         return tuple(twin for name in names for twin in twins[name])
 

@@ -43,6 +43,8 @@ class Stream:
         ``"duplicate"`` (the same event again) and ``"repeat"`` (the user's previous item again).
     categories : dict
         Item → its categories, where they are known.
+    content : dict
+        Item → its record, where there is one.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Stream:
     kind: NDArray[np.uint8]
     left_out: dict[str, int]
     categories: dict[str, list[str]]
+    content: dict[str, Item]
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -114,6 +117,7 @@ def read_stream(datasets: Iterable[Dataset], limit: int | None = None) -> Stream
         kind=np.frombuffer(columns.kind, np.uint8)[order],
         left_out={},
         categories=columns.categories,
+        content=columns.content,
     )
     return _cleaned(stream, np.frombuffer(columns.identity, np.uint64)[order], columns.left_out, limit)
 
@@ -129,12 +133,14 @@ class _Columns:
         self.rating, self.kind = array("d"), array("B")
         self.left_out: Counter[str] = Counter()
         self.categories: dict[str, list[str]] = {}
+        self.content: dict[str, Item] = {}
 
     def read(self, dataset: Dataset) -> None:
         time = 0  # an event without a time has that of the one before
         for row in chain(dataset.items(), dataset.events()):
             if isinstance(row, Item):
                 self.categories[row.item] = row.categories
+                self.content[row.item] = row
             elif isinstance(row, Dropped):
                 self.left_out[row.reason] += 1
             elif isinstance(row, Click | Rating):
@@ -167,7 +173,7 @@ def _cleaned(stream: Stream, identities: NDArray[np.uint64], left_out: Counter[s
     first = np.sort(_first_of_each(stream.user, identities))
     left_out["duplicate"] = len(stream) - len(first)
     stream = stream.take(first)
-    novel = ~_repeats(stream.user, stream.item)
+    novel = ~repeats(stream.user, stream.item)
     left_out["repeat"] = int(len(stream) - novel.sum())
     stream = stream.take(np.flatnonzero(novel)[:limit])
     return replace(stream, time=_distinct(stream.user, stream.time), left_out={k: n for k, n in left_out.items() if n})
@@ -178,7 +184,7 @@ def _first_of_each(user: NDArray[np.int32], identities: NDArray[np.uint64]) -> N
     return np.unique(mixed, return_index=True)[1]
 
 
-def _repeats(user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.bool_]:
+def repeats(user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return which events are of the same item as their user's event before."""
     order = np.argsort(user, kind="stable")
     repeat = np.zeros(len(user), np.bool_)

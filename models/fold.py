@@ -20,6 +20,7 @@ from models.opinions import DISLIKED, opinion_of
 from models.scorers import cooccurrence, embeddings, popularity, recency, repeats
 from models.scorers.embeddings import DIMENSIONS, ENOUGH_KNOWN, NEGATIVES
 
+MILESTONE = 8
 WATCHED = 32
 """So many rankings make one hit rate of each scorer."""
 
@@ -65,7 +66,8 @@ class Model(NamedTuple):
 def fold(e, first, m):
     """Learn events from position ``first`` on; return where it stopped: at the end, or where something must be done.
 
-    It stops early where the co-occurrence pool needs room and where a hit rate of every scorer is complete.
+    It stops early where the co-occurrence pool needs room, where a hit rate of every scorer is complete, and behind an
+    event that makes its item's a power of two: that item may teach what content is worth.
     """
     t = m.tables
     n = len(t.known)
@@ -123,7 +125,15 @@ def fold(e, first, m):
         own_seed = draw(m.seed, np.uint64(m.learned[0]))
         embeddings.learn(row, weight, user, mine, m.known, m.n_known[0], own_seed, t.vectors, drawn, error, gradient)
         m.learned[0] += 1
+        if is_milestone(m.events[row]):
+            return index + 1
     return len(e.row)
+
+
+@inline
+def is_milestone(events):
+    """Return whether so many events of an item, at least 8, are a power of two."""
+    return events >= MILESTONE and events & (events - 1) == 0
 
 
 @inline

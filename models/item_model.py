@@ -17,6 +17,7 @@ from models.arrays import RowArrays
 from models.catalogue import Catalogue
 from models.combine import Tables
 from models.combiner import Combiner
+from models.content.items import ItemContent
 from models.drift import Drift
 from models.fold import WATCHED, Events, Model, fold
 from models.opinions import split
@@ -76,6 +77,7 @@ class ItemModel:
         self.embeddings = Embeddings(capacity)
         self.combiner = Combiner()
         self.drift = Drift()
+        self.content = ItemContent(self.catalogue, self.embeddings, seed)
         self.ratings = RatingModel(rating_users, seed)
         self._learned: dict[tuple[str, str, int], int] = {}  # source → its last offset learned
         self._touched: set[int] = set()
@@ -95,7 +97,8 @@ class ItemModel:
         if position < self.position:
             return 0
         self.position = position + 1
-        self._admit(lessons.introduced)
+        introduced = self._admit([each.item for each in lessons.introduced])
+        self.content.put(introduced, lessons.introduced)
         rows_of_items = self._admit(lessons.items)
         fresh = self._fresh(lessons) & (lessons.weight > 0)
         n = int(fresh.sum())
@@ -139,6 +142,7 @@ class ItemModel:
             "learned": [[*source, last] for source, last in self._learned.items()],
             "catalogue": self.catalogue.state(),
             **{name: part.state(rows) for name, part in self._parts().items()},
+            "content": self.content.state(rows),
             "combiner": self.combiner.state(rows),
             "drift": self.drift.state(),
             "ratings": self.ratings.state(),
@@ -163,6 +167,7 @@ class ItemModel:
         self._grow()
         for name, part in self._parts().items():
             part.restore(state[name])
+        self.content.restore(state["content"])
         self.combiner.restore(state["combiner"])
         self.drift.restore(state["drift"])
         self.ratings.restore(state["ratings"])
@@ -190,6 +195,7 @@ class ItemModel:
         if capacity > len(self.embeddings.biases):
             for part in self._parts().values():
                 part.grow(capacity)
+            self.content.grow(capacity)
 
     def _fresh(self, lessons: Lessons) -> NDArray[np.bool_]:
         """Return which events were not learned before, and note the record's sources as learned."""
@@ -210,6 +216,7 @@ class ItemModel:
         done = 0
         while done < len(events.row):
             done = fold(events, done, model)
+            self.content.teach(int(events.row[done - 1]))
             if self.combiner.ranked[0] >= WATCHED:
                 for scorer in self.drift.update(self.combiner.watched()):
                     self.combiner.hurry(scorer)

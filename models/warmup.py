@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from contracts.events import Click, Rating
-from contracts.learning import Source, decode_lessons, encode_lessons, introduction
+from contracts.events import Click, Item, Rating
+from contracts.learning import Introduction, Source, decode_lessons, encode_lessons, introduction
+from models.content.terms import introduce
 from models.engine import Batch, Engine
+from models.fold import MILESTONE
 from models.listing import ListEncoder
 from models.scorers.embeddings import ENOUGH_KNOWN
 
@@ -21,7 +23,9 @@ def warm_up() -> None:
     for user in ("0", "1", "2"):
         engine.users.admit(user, None)
     # Lessons as the log brings them: decoded arrays are read-only, which for a kernel is another type.
-    many = introduction([f"other {row}" for row in range(2000)])  # more than a catalogue has room for at first
+    # More items than a catalogue has room for at first, and one with content.
+    others = [Introduction(f"other {row}") for row in range(2000)]
+    many = introduction([introduce(Item(item="0", title="First")), *others])
     engine.learn(decode_lessons(encode_lessons(many)), 0)
     for position, half in enumerate((events[:n], events[n : 2 * n], events[2 * n :]), 1):
         offsets = list(range(position * n, position * n + len(half)))
@@ -29,6 +33,9 @@ def warm_up() -> None:
         observation = engine.observe(Batch(half, [0] * len(half), offsets, [True] * len(half), [source]))
         engine.rank(observation)
         engine.learn(decode_lessons(encode_lessons(observation.lessons)), position)
+    # As after the eighth event of the item with content.
+    engine.items.catalogue.events[0] = MILESTONE
+    engine.items.content.teach(0)
     ListEncoder(engine.items.catalogue).encode(engine.refresh(np.array([0, 1], np.int32), 10, 5))
     engine.vectors(["0"])
     (_, state), *_ = engine.users.changed().encoded()

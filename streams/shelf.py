@@ -1,7 +1,8 @@
 """The ``items`` topic: what is known of items, read whole by every worker.
 
 A record decides at once whether its item may be shown and what pages say of it. An item that the model does not
-know yet is introduced through the learning log, so that it gets the same row on every worker.
+know yet, or knows with other content, is introduced through the learning log, so that it gets the same row and the same
+place beside its like on every worker.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ import msgspec
 import orjson
 
 from contracts.events import InvalidEvent, Item, decode
-from contracts.learning import introduction
+from contracts.learning import Introduction, introduction
+from models.content.terms import digest, introduce
 from models.engine import Engine
 from serving.store import Store
 from streams.deadletters import DeadLetters
 from streams.learning import LearningLog
 from streams.outbox import Outbox
 
-_INTRODUCED_AT_ONCE = 5000
+_INTRODUCED_AT_ONCE = 1000  # with 128 terms each they stay below the broker's default of 1 MB
 
 
 class Shelf:
@@ -46,7 +48,9 @@ class Shelf:
     ) -> None:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._refused = letters, refused
-        self._introduced: set[str] = set()
+        self._sent: dict[str, int] = {}  # item → digest of the content that was introduced last
+        self._news: dict[str, Introduction] = {}
+        self._recovered = False
         self._handled: dict[tuple[str, int], int] = {}
 
     def resume(self, handled: Mapping[tuple[str, int], int]) -> None:
@@ -57,7 +61,6 @@ class Shelf:
         """Take over records in their order."""
         now = time.time_ns() // 1_000_000
         entries: dict[str, tuple[str, bytes, bool]] = {}
-        new: list[str] = []
         for message in messages:
             handled = self._is_handled(message)
             item = self._item(message, handled)
@@ -67,12 +70,19 @@ class Shelf:
             self._engine.labels.put(item)
             if not handled:
                 entries[item.item] = (item.item, _page(item), withheld)
-            if self._is_new(item):
-                new.append(item.item)
-        for start in range(0, len(new), _INTRODUCED_AT_ONCE):
-            self._log.append(introduction(new[start : start + _INTRODUCED_AT_ONCE]))
+            if self._is_news(item):
+                self._news[item.item] = introduce(item)
+            else:
+                self._news.pop(item.item, None)
+        if self._recovered:
+            self._introduce()
         if entries:
             self._write(list(entries.values()), dict(self._handled))
+
+    def recovered(self) -> None:
+        """Say that all records of the topic have been put: only now is it known which of an item's is its newest."""
+        self._recovered = True
+        self._introduce()
 
     def expire(self) -> None:
         """Withhold the items whose time is over."""
@@ -99,12 +109,21 @@ class Shelf:
         self._handled[place] = message.offset() + 1
         return False
 
-    def _is_new(self, item: Item) -> bool:
-        name = item.item
-        if item.deleted or name in self._introduced or self._engine.items.catalogue.row(name) >= 0:
+    def _is_news(self, item: Item) -> bool:
+        """Return whether the model does not know the item, or knows it with other content."""
+        if item.deleted:
             return False
-        self._introduced.add(name)
-        return True
+        row = self._engine.items.catalogue.row(item.item)
+        learned = int(self._engine.items.content.digests[row]) if row >= 0 else None
+        # What was sent is on its way; what the model holds may be older than that.
+        return self._sent.get(item.item, learned) != digest(item)
+
+    def _introduce(self) -> None:
+        news = list(self._news.values())
+        for start in range(0, len(news), _INTRODUCED_AT_ONCE):
+            self._log.append(introduction(news[start : start + _INTRODUCED_AT_ONCE]))
+        self._sent.update((each.item, each.digest) for each in news)
+        self._news.clear()
 
     def _item(self, message: ck.Message, handled: bool) -> Item | None:
         try:

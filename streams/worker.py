@@ -244,6 +244,7 @@ class _Worker(mode.Service):
         self._shelf.resume(await self._outbox.call(self._store.applied, list(bounds)))
         self._item_reader.begin({partition: first for partition, (first, _) in bounds.items()})
         await self._item_reader.caught_up.wait()
+        self._shelf.recovered()
 
     # Clocks.
 

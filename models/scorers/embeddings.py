@@ -32,6 +32,8 @@ NEGATIVES = 200
 # Fewer known items than this say nothing about the one chosen.
 ENOUGH_KNOWN = 30
 _SCALES = len(DECAYS)
+PARAMETERS = (_SCALES + 1) * DIMENSIONS + 1
+"""Of a row: its inputs, its outputs, its bias."""
 _RATE = np.float32(0.05)
 _L2 = np.float32(1e-3)
 _FIRST = np.float32(0.1)  # the accumulators' start: keeps the first steps small
@@ -89,6 +91,27 @@ class Embeddings(RowArrays):
     def arrays(self, rows: int) -> Vectors:
         """Return the arrays of the rows in use."""
         return Vectors(*(getattr(self, name)[:rows] for name in self.by_row))
+
+    def place(
+        self, rows: NDArray[np.int32], keys: NDArray[np.uint64], seed: int, parameters: NDArray[np.float64]
+    ) -> None:
+        """Start these rows at given parameters, shape (m, PARAMETERS), plus their random start."""
+        parts = parameters.astype(np.float32)
+        for index, row in enumerate(rows.tolist()):
+            self.start(row, keys[index : index + 1], seed)
+        self.inputs[rows] += parts[:, : _SCALES * DIMENSIONS].reshape(-1, _SCALES, DIMENSIONS)
+        self.outputs[rows] += parts[:, _SCALES * DIMENSIONS : -1]
+        self.biases[rows] = parts[:, -1]
+
+    def parameters(self, rows: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the parameters of rows, shape (m, PARAMETERS)."""
+        inputs = self.inputs[rows].reshape(len(rows), -1)
+        return np.hstack([inputs, self.outputs[rows], self.biases[rows, None]]).astype(np.float64)
+
+    def untouched(self, row: int) -> bool:
+        """Return whether nothing was learned about a row since it was started."""
+        sums = (self.bias_sums[row], self.output_sums[row], *self.input_sums[row])
+        return all(total == _FIRST for total in sums)
 
     def users(self, recent: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the vectors, shape (b, d), of users whose recent rows, newest first, -1 = none, are (b, HISTORY)."""

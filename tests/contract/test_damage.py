@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.learning import UnknownFormat, decode_lessons, encode_lessons, introduction
+from contracts.learning import TERMS, Introduction, UnknownFormat, decode_lessons, encode_lessons, introduction
 from contracts.redis import decode_vector, encode_vector
 from models.user_state import CorruptState
 from models.users import UserTable
@@ -80,6 +80,8 @@ def record(**columns: np.ndarray) -> bytes:
         record(time=np.zeros(2, np.int64)),
         record(value=np.zeros(2, np.float16)),
         msgspec.msgpack.encode([*msgspec.msgpack.decode(RECORD)[:4], []]),
+        encode_lessons(introduction([Introduction("a", 1, bytes(8), bytes(3))])),
+        encode_lessons(introduction([Introduction("a", 1, bytes(4 * (TERMS + 1)), bytes(TERMS + 1))])),
     ],
     ids=[
         "item beyond",
@@ -89,6 +91,8 @@ def record(**columns: np.ndarray) -> bytes:
         "column too short",
         "values too short",
         "no columns",
+        "terms without weights",
+        "too many terms",
     ],
 )
 def test_a_learning_record_that_does_not_fit_itself_is_refused(damaged: bytes) -> None:
@@ -97,8 +101,9 @@ def test_a_learning_record_that_does_not_fit_itself_is_refused(damaged: bytes) -
 
 
 def test_a_record_that_only_introduces_items_needs_no_events() -> None:
-    lessons = decode_lessons(encode_lessons(introduction(["a", "ä"])))
-    assert (len(lessons), lessons.introduced, lessons.items, lessons.sources) == (0, ["a", "ä"], [], [])
+    new = [Introduction("a"), Introduction("ä", 7, bytes(8), b"12")]
+    lessons = decode_lessons(encode_lessons(introduction(new)))
+    assert (len(lessons), lessons.introduced, lessons.items, lessons.sources) == (0, new, [], [])
 
 
 def test_a_cut_vector_is_refused() -> None:

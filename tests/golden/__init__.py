@@ -13,7 +13,7 @@ import numpy as np
 
 from contracts.events import Click, Event, Impression, Item, Rating, User, encode, item_key
 from contracts.learning import FORMAT as LEARNING
-from contracts.learning import Lessons, Source, encode_lessons
+from contracts.learning import Introduction, Lessons, Source, encode_lessons
 from contracts.redis import Keys, encode_list, encode_vector
 from contracts.topics import LEARNING as LEARNING_LOG
 from contracts.topics import PUBLIC, topic_name
@@ -41,7 +41,10 @@ VECTOR = np.array([0.0, 1.0, -0.5, 65504.0, 6e-8], np.float32)
 LESSONS = Lessons(
     sources=[Source("headrace.clicks", "q8MP9d", 3, 100, 104), Source("headrace.ratings", "", 3, 2**40, 2**40)],
     items=["i1", "日本", "1193"],
-    introduced=["new"],
+    introduced=[
+        Introduction("new"),
+        Introduction("日本", 2**64 - 1, np.array([7, 2**32 - 1], "<u4").tobytes(), bytes([255, 1]), TIME),
+    ],
     source=np.array([0, 0, 1], np.uint8),
     offset=np.array([100, 104, 2**40], np.int64),
     item=np.array([0, 1, 2], np.int32),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating
-from contracts.learning import Lessons, Source, introduction
+from contracts.learning import Introduction, Lessons, Source, introduction
 from models.engine import Batch, Engine, Observation
 from models.item_model import ItemModel
 
@@ -71,7 +71,7 @@ def run(engine: Engine, stream: Events, size: int) -> Iterator[Observation]:
 
 def introduce(model: ItemModel, names: Sequence[str]) -> NDArray[np.int32]:
     """Let a model know that items exist; return their rows."""
-    model.learn(introduction(list(names)), model.position)
+    model.learn(introduction([Introduction(name) for name in names]), model.position)
     return model.catalogue.admit(names)
 
 

@@ -1,0 +1,163 @@
+"""New items start near their like, and nothing that was learned from events is overwritten by what is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from workload import differences, observe
+
+from contracts.events import Click, Item
+from contracts.learning import Introduction, Lessons, introduction
+from models.content.items import _FIRST_LESSONS
+from models.content.terms import introduce
+from models.engine import Engine
+from models.item_model import ItemModel
+
+ITEMS = 60
+TASTES = ("crime", "space")
+WORDS = {"crime": "murder police night", "space": "star ship planet"}
+
+
+def record(name: str, taste: str) -> Introduction:
+    return introduce(Item(name, title=f"{name} {WORDS[taste]}", categories=[taste]))
+
+
+CATALOGUE = [record(f"{TASTES[n % 2]}{n}", TASTES[n % 2]) for n in range(ITEMS)]
+
+
+def clicks(rounds: int, first: int = 0) -> list[Click]:
+    """Visitors of two tastes; every item of a taste is clicked once a round, by one of its visitors."""
+    draw = np.random.default_rng(first)
+    found = []
+    for n in range(first, first + rounds):
+        for item in draw.permutation(ITEMS).tolist():
+            found.append(Click(f"{TASTES[item % 2]} visitor {n % 5}", CATALOGUE[item].item, 1000 * n + item))
+    return found
+
+
+def records(rounds: int, size: int = 30) -> list[Lessons]:
+    """Return the log of these visits."""
+    stream = clicks(rounds)
+    engine = Engine(resident_users=100)
+    return [observe(engine, stream[start : start + size], start).lessons for start in range(0, len(stream), size)]
+
+
+LOG = records(40)
+
+
+def fold(log: list[Lessons], model: ItemModel | None = None) -> ItemModel:
+    model = model or ItemModel(seed=3, rating_users=10)
+    for each in log:
+        model.learn(each, model.position)
+    return model
+
+
+def learned(log: list[Lessons] = LOG) -> ItemModel:
+    return fold([introduction(CATALOGUE), *log])
+
+
+def nearness(model: ItemModel, name: str, taste: str) -> float:
+    """Return the cosine of an item's output with the mean of a taste's."""
+    outputs = model.embeddings.outputs
+    like = np.mean([outputs[model.catalogue.row(each.item)] for each in CATALOGUE if each.item.startswith(taste)], 0)
+    own = outputs[model.catalogue.row(name)]
+    return float(own @ like / np.linalg.norm(own) / np.linalg.norm(like))
+
+
+@pytest.mark.parametrize(("taste", "other"), [TASTES, TASTES[::-1]])
+def test_a_new_item_starts_near_its_like(taste: str, other: str) -> None:
+    model = fold([introduction([record("new", taste)])], learned())
+    assert nearness(model, "new", taste) > 0.5 > 0.0 > nearness(model, "new", other)
+
+
+def test_a_new_item_without_content_starts_at_random() -> None:
+    model = fold([introduction([Introduction("new")])], learned())
+    alone = fold([introduction([Introduction("new")])])
+    row = model.catalogue.row("new")
+    assert np.array_equal(model.embeddings.outputs[row], alone.embeddings.outputs[0])
+    assert model.embeddings.biases[row] == 0.0
+
+
+def test_what_waited_for_its_first_event_moves_to_its_like_when_there_is_something_to_go_by() -> None:
+    model = fold([introduction([*CATALOGUE, record("early", "crime")]), *LOG])
+    assert nearness(model, "early", "crime") > 0.5 > 0.0 > nearness(model, "early", "space")
+
+
+def test_what_waits_starts_anew_just_when_the_map_has_learned_twice_as_much() -> None:
+    model = fold([introduction([*CATALOGUE, record("early", "crime")])])
+    row = model.catalogue.row("early")
+    moved = []
+    for each in LOG:
+        before = model.embeddings.outputs[row].copy()
+        fold([each], model)
+        if not np.array_equal(before, model.embeddings.outputs[row]):
+            moved.append(model.content.ridge.learned)
+    assert moved[0] >= _FIRST_LESSONS
+    assert all(later >= 2 * sooner for sooner, later in pairwise(moved))
+    assert len(moved) >= 2
+
+
+def test_an_item_that_has_events_is_not_moved_by_new_content() -> None:
+    model = learned()
+    name = CATALOGUE[0].item
+    row = model.catalogue.row(name)
+    before = model.embeddings.parameters(np.array([row]))
+    fold([introduction([record(name, "space")])], model)
+    assert np.array_equal(before, model.embeddings.parameters(np.array([row])))
+    assert model.content.digests[row] == record(name, "space").digest
+
+
+def test_changed_content_of_a_new_item_moves_it() -> None:
+    model = fold([introduction([record("new", "crime")]), introduction([record("new", "space")])], learned())
+    assert nearness(model, "new", "space") > 0.5 > 0.0 > nearness(model, "new", "crime")
+
+
+def test_an_introduction_that_says_nothing_new_changes_nothing_but_the_position() -> None:
+    model = learned()
+    before = model.state()
+    fold([introduction(CATALOGUE)], model)
+    assert differences({**before, "ratings": 0}, {**model.state(), "ratings": 0, "position": before["position"]}) == []
+
+
+def test_content_that_is_taken_back_is_not_counted_any_more() -> None:
+    model, without = fold([introduction([*CATALOGUE, record("new", "crime")])]), fold([introduction(CATALOGUE)])
+    fold([introduction([Introduction("new")])], model)
+    assert model.content.frequencies.items == without.content.frequencies.items
+    assert np.array_equal(model.content.frequencies.counts, without.content.frequencies.counts)
+
+
+def test_content_changes_no_counts_of_items_that_have_events() -> None:
+    order = [replace(LOG[0], introduced=[each for name in LOG[0].items for each in CATALOGUE if each.item == name])]
+    one, other = fold(LOG), fold([*order, *LOG[1:]])
+    for part in ("catalogue", "popularity", "pairs"):
+        assert differences(one.state()[part], other.state()[part], part) == []
+
+
+@pytest.mark.parametrize("at", [1, 20, 60])
+def test_a_restored_model_ends_with_the_same_bytes(at: int) -> None:
+    log = [introduction([*CATALOGUE, record("early", "space")]), *LOG]
+    without, first, restored = fold(log), fold(log[:at]), ItemModel(seed=3, rating_users=10)
+    restored.restore(first.state())
+    fold(log[at:], restored)
+    assert differences({**without.state(), "ratings": 0}, {**restored.state(), "ratings": 0}) == []
+
+
+def test_content_survives_growth() -> None:
+    many = [record(f"n{n}", TASTES[n % 2]) for n in range(3000)]
+    grown = fold([introduction(many)])
+    restored = ItemModel(seed=3, rating_users=10)
+    restored.restore(grown.state())
+    assert grown.content.digests[: len(many)].tolist() == [each.digest for each in many]
+    assert differences(grown.content.state(3000), restored.content.state(3000)) == []
+
+
+@pytest.mark.parametrize(("events", "lessons"), [(7, 0), (8, 1), (9, 1), (16, 2), (40, 3), (1024, 8)])
+def test_an_item_teaches_when_its_events_come_to_a_power_of_two(events: int, lessons: int) -> None:
+    model = fold([introduction(CATALOGUE[:1])])
+    for n in range(1, events + 1):
+        model.catalogue.events[0] = n
+        model.content.teach(0)
+    assert model.content.ridge.learned == lessons
