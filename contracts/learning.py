@@ -75,7 +75,8 @@ class Lessons:
     lengths : ndarray of uint8, shape (n,)
         Length of each event's history.
     history : ndarray of uint64, shape (lengths.sum(),)
-        Item keys of the user's events before this one, newest first, event after event.
+        Item keys of the user's events before this one, newest first, event after event; 0 for an event that did not
+        teach, because its user had taught enough within the hour.
     value : ndarray of float16, shape (lengths.sum(),)
         What he thought of them: the rating that he gave, NaN where he gave none, -inf where the event was a dislike,
         skip or hide. Kernels are compiled as if neither NaN nor infinity existed: decide here, before them.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating, identity, item_key
 from contracts.learning import HISTORY, Lessons, Source
 from models import policy, ranking
-from models.arrivals import APPLIED, TOPICS, Arrivals, Observed, opinions
+from models.arrivals import APPLIED, TAUGHT_PER_HOUR, TAUGHT_PER_ITEM, TOPICS, Arrivals, Observed, opinions
 from models.availability import Availability
 from models.item_model import ItemModel
 from models.labels import Labels
@@ -107,6 +107,8 @@ class Engine:
         Event type → how much it counts, over :data:`WEIGHTS`.
     rules : Policy, optional
         Of users' lists.
+    taught_per_hour, taught_per_item : int
+        How many events of a user teach within an hour, in all and about one item; 0 = no limit.
     """
 
     def __init__(
@@ -116,11 +118,13 @@ class Engine:
         rating_users: int = 200_000,
         weights: Mapping[Any, float] | None = None,
         rules: Policy | None = None,
+        taught_per_hour: int = TAUGHT_PER_HOUR,
+        taught_per_item: int = TAUGHT_PER_ITEM,
     ) -> None:
         self._seed = seed
         self._policy = rules or Policy()
         self.items = ItemModel(seed, rating_users)
-        self.users = UserTable(resident_users)
+        self.users = UserTable(resident_users, taught_per_hour, taught_per_item)
         self.availability = Availability(self.items.catalogue)
         self.labels = Labels(self.items.catalogue)
         self._weights = {**WEIGHTS, **(weights or {})}
@@ -227,12 +231,17 @@ class Engine:
         return ids, np.round(scores[shown][:n].astype(np.float64), 4).tolist()
 
     def _lessons(self, batch: Batch, arrivals: Arrivals, observed: Observed, weight: NDArray[np.float32]) -> Lessons:
-        taught = np.flatnonzero(observed.outcome == APPLIED)
+        taught = np.flatnonzero(observed.taught)
         events = [batch.events[index] for index in taught.tolist()]
-        items = list(dict.fromkeys(event.item for event in events))
+        # Items of events that do not teach too: what stands in a history has a row, wherever batches are cut.
+        applied = np.flatnonzero(observed.outcome == APPLIED)
+        items = list(dict.fromkeys(batch.events[index].item for index in applied.tolist()))
         position = {item: index for index, item in enumerate(items)}
         lengths = observed.lengths[taught]
         held = np.arange(HISTORY) < lengths[:, None]
+        # Nor may what did not teach come into the model as the context of what does.
+        heard = observed.heard()[taught][held]
+        opinion = opinions(observed.kinds[taught][held], observed.values[taught][held])
         time, before = arrivals.time[taught], observed.times[taught, 0]
         gap = np.where(lengths > 0, np.clip((time - before) // 1000, 0, _LONGEST_S), 0)
         return Lessons(
@@ -249,8 +258,8 @@ class Engine:
             rating=arrivals.value[taught],
             rater=np.array([rater(e.user) if type(e) is Rating else 0 for e in events], np.uint64),
             lengths=lengths,
-            history=observed.history[taught][held],
-            value=opinions(observed.kinds[taught][held], observed.values[taught][held]),
+            history=np.where(heard, observed.history[taught][held], 0),
+            value=np.where(heard, opinion, np.float16(np.nan)),
         )
 
     def _rules(self, slots: NDArray[np.int32], withheld: NDArray[np.bool_]) -> policy.Rules:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.learning import HISTORY
-from models.arrivals import TOPICS, Arrivals, Observed, apply, unobserved
+from models.arrivals import TAUGHT_PER_HOUR, TAUGHT_PER_ITEM, TOPICS, Arrivals, Observed, apply, unobserved
 from models.kernel import grown, kernel
 from models.seen import LENGTH, SeenItems
 from models.user_state import UserState, decode_state, encode_state
@@ -30,7 +30,7 @@ class Picture:
     Attributes
     ----------
     names : list of str
-    events, offsets, keys, times, identities, kinds, values : ndarray
+    events, offsets, quota, silenced, keys, times, identities, kinds, values : ndarray
         The table's rows of these users.
     seen, starts, lengths : ndarray
         Their seen items, one list after the other.
@@ -39,6 +39,8 @@ class Picture:
     names: list[str]
     events: NDArray[np.int64]
     offsets: NDArray[np.int64]
+    quota: NDArray[np.int64]
+    silenced: NDArray[np.uint64]
     keys: NDArray[np.uint64]
     times: NDArray[np.int64]
     identities: NDArray[np.uint64]
@@ -56,10 +58,13 @@ class Picture:
         events, start = int(self.events[row]), int(self.starts[row])
         ring = _ring(events)
         clicks, ratings = self.offsets[row].tolist()
+        hour, count = self.quota[row].tolist()
         return encode_state(
             UserState(
                 events,
                 (clicks, ratings),
+                (hour, count),
+                int(self.silenced[row]),
                 self.keys[row, ring],
                 self.times[row, ring],
                 self.identities[row, ring],
@@ -77,10 +82,15 @@ class UserTable:
     ----------
     resident : int
         How many users may be resident; changed ones are never evicted before they are stored.
+    taught_per_hour, taught_per_item : int
+        How many events of a user teach within an hour, in all and about one item; 0 = no limit.
     """
 
-    def __init__(self, resident: int) -> None:
+    def __init__(
+        self, resident: int, taught_per_hour: int = TAUGHT_PER_HOUR, taught_per_item: int = TAUGHT_PER_ITEM
+    ) -> None:
         self._resident = resident
+        self._per_hour, self._per_item = taught_per_hour or _UNLIMITED, taught_per_item or _UNLIMITED
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
         self._clock = 0
@@ -93,6 +103,8 @@ class UserTable:
         self._kinds = np.zeros((capacity, HISTORY), np.uint8)
         self._values = np.zeros((capacity, HISTORY), np.float32)
         self._offsets = np.full((capacity, len(TOPICS)), -1, np.int64)
+        self._quota = np.zeros((capacity, 2), np.int64)
+        self._silenced = np.zeros(capacity, np.uint64)  # bit i: the event that stands at i did not teach
         self.listed = np.zeros(capacity, np.int64)  # revision of the engine that made the user's list; 0 = none yet
         self.shown = np.full((capacity, SHOWN), -1, np.int32)  # rows that head the user's list, for measuring it
         self._used = np.zeros(capacity, np.int64)
@@ -121,6 +133,8 @@ class UserTable:
         slot = self._take_slot(user)
         self._events[slot] = 0
         self._offsets[slot] = -1
+        self._quota[slot] = 0
+        self._silenced[slot] = 0
         self.listed[slot] = 0
         self.shown[slot] = -1
         self._dirty[slot] = False
@@ -135,6 +149,8 @@ class UserTable:
             self._kinds[slot, ring] = known.kinds
             self._values[slot, ring] = known.values
             self._offsets[slot] = known.offsets
+            self._quota[slot] = known.quota
+            self._silenced[slot] = known.silenced
 
     def slot(self, user: str) -> int:
         """Return the slot of a resident user."""
@@ -152,9 +168,9 @@ class UserTable:
             events.slot, events.key, events.identity, events.time, events.kind, events.value, events.topic,
             events.offset,
             self._events, self._keys, self._times, self._identities, self._kinds, self._values, self._offsets,
-            self._seen.pool, self._seen.stretches,
+            self._silenced, self._quota, self._seen.pool, self._seen.stretches, self._per_hour, self._per_item,
             observed.outcome, observed.novel, observed.n_seen, observed.lengths,
-            observed.history, observed.times, observed.kinds, observed.values,
+            observed.history, observed.times, observed.kinds, observed.values, observed.taught, observed.silent,
         )  # fmt: skip
         return observed
 
@@ -239,6 +255,8 @@ class UserTable:
             [self.names[slot] for slot in slots],
             self._events[slots],
             self._offsets[slots],
+            self._quota[slots],
+            self._silenced[slots],
             self._keys[slots],
             self._times[slots],
             self._identities[slots],
@@ -267,14 +285,15 @@ class UserTable:
     def _grow(self) -> None:
         capacity = 2 * len(self._events)
         for name in (
-            "_events", "_keys", "_times", "_identities", "_kinds", "_values", "_offsets", "_used", "_dirty",
-            "listed", "shown",
+            "_events", "_keys", "_times", "_identities", "_kinds", "_values", "_offsets", "_quota", "_silenced",
+            "_used", "_dirty", "listed", "shown",
         ):  # fmt: skip
             setattr(self, name, grown(getattr(self, name), capacity))
         self._seen.grow(capacity)
 
 
 _NOTHING = np.zeros(0, np.uint64)
+_UNLIMITED = np.iinfo(np.int64).max
 
 
 def _ring(events: int) -> NDArray[np.int64]:

@@ -195,5 +195,6 @@ class Applier:
             ranks = rank()
             lists = self._lists.make(slots)
         n, duplicates = int((outcome <= DUPLICATE).sum()), int((outcome == DUPLICATE).sum())
-        self._status.observed(n, duplicates, ranks, shown[ranks.events])
+        untaught = int(((outcome == APPLIED) & ~observation.observed.taught).sum())
+        self._status.observed(n, duplicates, untaught, ranks, shown[ranks.events])
         return lists

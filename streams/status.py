@@ -46,6 +46,7 @@ class Status:
         self.started = time.time()
         self.events_applied = 0
         self.duplicates = 0
+        self.untaught = 0
         self.lists_written = 0
         self.batches = 0
         self.dead_letters: Counter[str] = Counter()
@@ -56,13 +57,15 @@ class Status:
         self._first = 0.0
         self._last = 0.0
 
-    def observed(self, events: int, duplicates: int, ranks: Ranks, shown: NDArray[np.bool_]) -> None:
+    def observed(self, events: int, duplicates: int, untaught: int, ranks: Ranks, shown: NDArray[np.bool_]) -> None:
         """Count a batch that was applied.
 
         Parameters
         ----------
         events, duplicates : int
             New messages in it, and how many of them were repeats of an earlier one.
+        untaught : int
+            How many events lay beyond what their users may teach in an hour.
         ranks : Ranks
             Of the items chosen.
         shown : ndarray of bool, shape of ``ranks``
@@ -71,6 +74,7 @@ class Status:
         self.batches += 1
         self.events_applied += events - duplicates
         self.duplicates += duplicates
+        self.untaught += untaught
         self.quality.add(ranks.blend)
         self.popularity.add(ranks.popularity)
         self._list_hits += int(shown.sum())
@@ -95,6 +99,7 @@ class Status:
             "started": round(self.started, 3),
             "events_applied": self.events_applied,
             "duplicates": self.duplicates,
+            "untaught": self.untaught,
             "dead_letters": sum(self.dead_letters.values()),
             "dead_letters_by_reason": dict(self.dead_letters),
             "lists_written": self.lists_written,

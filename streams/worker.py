@@ -136,7 +136,10 @@ class _Worker(mode.Service):
         kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
         ids = topic_ids(settings, list(topics.values()))
         rules = Policy(**msgspec.structs.asdict(settings.policy))
-        self._engine = Engine(model.seed, work.resident_users, model.rating_users, model.weights, rules)
+        self._engine = Engine(
+            model.seed, work.resident_users, model.rating_users, model.weights, rules,
+            model.taught_per_hour, model.taught_per_item,
+        )  # fmt: skip
         self._store = Store(
             connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S
         )
