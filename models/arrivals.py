@@ -19,7 +19,7 @@ TOPICS = ("clicks", "ratings")
 APPLIED, REPEAT, DUPLICATE, CONTAINED = 0, 1, 2, 3
 
 HOUR_MS = 3_600_000
-TAUGHT_PER_HOUR = 200
+TAUGHT_PER_HOUR = 600
 """So many events of a user teach within an hour; what lies beyond changes his own list only."""
 TAUGHT_PER_ITEM = 3
 """So many of them about one item."""
