@@ -80,6 +80,10 @@ class Lessons:
     value : ndarray of float16, shape (lengths.sum(),)
         What he thought of them: the rating that he gave, NaN where he gave none, -inf where the event was a dislike,
         skip or hide. Kernels are compiled as if neither NaN nor infinity existed: decide here, before them.
+    attribute_lengths : ndarray of uint8, shape (n,)
+        How many attributes of each event's user are known.
+    attributes : ndarray of uint32, shape (attribute_lengths.sum(),)
+        Hashes of these attributes, event after event, see :mod:`models.attributes`.
     """
 
     sources: list[Source]
@@ -97,6 +101,8 @@ class Lessons:
     lengths: NDArray[np.uint8]
     history: NDArray[np.uint64]
     value: NDArray[np.float16]
+    attribute_lengths: NDArray[np.uint8]
+    attributes: NDArray[np.uint32]
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -124,9 +130,11 @@ _COLUMNS = (
     ("gap", "<i4"),
     ("kind", "<u1"),
     ("value", "<f2"),
+    ("attribute_lengths", "<u1"),
+    ("attributes", "<u4"),
 )
 _COLUMNS_OF = {1: 9, FORMAT: len(_COLUMNS)}  # format → how many of them it has
-_RAGGED = ("history", "value")
+_RAGGED = {"history": "lengths", "value": "lengths", "attributes": "attribute_lengths"}  # column → lengths of its parts
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Record)
 
@@ -164,7 +172,8 @@ def decode_lessons(value: bytes) -> Lessons:
     if record.format == 1:
         columns |= _not_in_format_1(columns)
     lengths = {len(column) for name, column in columns.items() if name not in _RAGGED}
-    if len(lengths) != 1 or {int(columns["lengths"].sum())} != {len(columns[name]) for name in _RAGGED}:
+    whole = all(len(columns[name]) == int(columns[sizes].sum()) for name, sizes in _RAGGED.items())
+    if len(lengths) != 1 or not whole:
         raise ValueError("not a learning record: its columns differ in length")
     for name, size in (("item", len(record.items)), ("source", len(record.sources))):
         if not ((columns[name] >= 0) & (columns[name] < size)).all():
@@ -178,4 +187,6 @@ def _not_in_format_1(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]
         "gap": np.zeros(len(rated), np.int32),
         "kind": np.where(rated, TYPES.index("rating"), TYPES.index("click")).astype(np.uint8),
         "value": np.full(len(columns["history"]), np.nan, np.float16),
+        "attribute_lengths": np.zeros(len(rated), np.uint8),
+        "attributes": np.zeros(0, np.uint32),
     }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from contracts.learning import Lessons, Source
 
 TOPIC = "evaluation"
-_COLUMNS = ("source", "offset", "time", "gap", "kind", "weight", "rating", "rater", "lengths")
+_COLUMNS = ("source", "offset", "time", "gap", "kind", "weight", "rating", "rater", "lengths", "attribute_lengths")
 
 
 def source(first: int, last: int) -> Source:
@@ -25,7 +25,7 @@ class Log:
     def __init__(self) -> None:
         self._waiting: deque[Lessons] = deque()
         self._next = 0  # event of the first waiting lessons that comes next
-        self._starts = np.zeros(1, np.int64)  # of the first waiting lessons' histories
+        self._starts = self._of_users = np.zeros(1, np.int64)  # of the first waiting lessons' histories and attributes
 
     def append(self, lessons: Lessons) -> None:
         """Add the lessons of the next stretch of the stream."""
@@ -51,9 +51,8 @@ class Log:
 
     def _open(self) -> None:
         self._next = 0
-        lengths = self._waiting[0].lengths
-        self._starts = np.zeros(len(lengths) + 1, np.int64)
-        np.cumsum(lengths, out=self._starts[1:])
+        self._starts = _starts(self._waiting[0].lengths)
+        self._of_users = _starts(self._waiting[0].attribute_lengths)
 
     def _cut(self, whole: Lessons, first: int, stop: int) -> Lessons:
         part = slice(first, stop)
@@ -66,7 +65,14 @@ class Log:
             item=item,
             **{name: getattr(whole, name)[part] for name in _COLUMNS},
             **{name: getattr(whole, name)[history] for name in ("history", "value")},
+            attributes=whole.attributes[self._of_users[first] : self._of_users[stop]],
         )
+
+
+def _starts(lengths: NDArray[np.uint8]) -> NDArray[np.int64]:
+    starts = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    return starts
 
 
 def _used(items: list[str], item: NDArray[np.int32]) -> tuple[list[str], NDArray[np.int32]]:

@@ -19,6 +19,7 @@ from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating, identity, ite
 from contracts.learning import HISTORY, Lessons, Source
 from models import policy, ranking
 from models.arrivals import APPLIED, TAUGHT_PER_HOUR, TAUGHT_PER_ITEM, TOPICS, Arrivals, Observed, opinions
+from models.attributes import FEATURES
 from models.availability import Availability
 from models.item_model import ItemModel
 from models.labels import Labels
@@ -184,12 +185,23 @@ class Engine:
         return Ranks(scored, *ranking.ranks(vectors, recent, seen, targets, popularity, self.items.tables()))
 
     def refresh(self, slots: NDArray[np.int32], n: int, reasons: int) -> Lists:
-        """Return the top-``n`` lists of resident users with reasons for their first items."""
+        """Return the top-``n`` lists of resident users with reasons for their first items.
+
+        Who has no history stands where people with his attributes stand.
+        """
         recent = self._rows(*self.users.recent(slots))
-        vectors = self.items.embeddings.users(recent)
+        vectors = self._vectors(slots, recent)
         withheld = self.availability.withheld()
         rules = self._rules(slots, withheld)
         return ranking.top(vectors, recent, self._seen(slots), withheld, self.items.tables(), rules, n, reasons)
+
+    def knows(self, slots: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return for which resident users there is something to make a list from: events, or what his like did."""
+        known = self.users.active(slots)
+        blank = ~known
+        if blank.any():
+            _, known[blank] = self.items.attributes.vectors(*self.users.attributes(slots[blank]))
+        return known
 
     def popular(self, half_life: int, n: int) -> tuple[list[str], list[float]]:
         """Return the ids and scores of the most popular items that may be shown, best first.
@@ -214,7 +226,7 @@ class Engine:
     def vectors(self, users: Sequence[str]) -> list[tuple[str, NDArray[np.float32]]]:
         """Return the vectors to publish of resident users, (d + 1,): his embedding, and 1 for the item's bias."""
         slots = np.fromiter((self.users.slot(user) for user in users), np.int32, len(users))
-        vectors = self.items.embeddings.users(self._rows(*self.users.recent(slots)))
+        vectors = self._vectors(slots, self._rows(*self.users.recent(slots)))
         ones = np.ones((len(vectors), 1), np.float32)
         return list(zip(users, np.hstack([vectors, ones]), strict=True))
 
@@ -242,6 +254,7 @@ class Engine:
         # Nor may what did not teach come into the model as the context of what does.
         heard = observed.heard()[taught][held]
         opinion = opinions(observed.kinds[taught][held], observed.values[taught][held])
+        attributes, n_attributes = self.users.attributes(arrivals.slot[taught])
         time, before = arrivals.time[taught], observed.times[taught, 0]
         gap = np.where(lengths > 0, np.clip((time - before) // 1000, 0, _LONGEST_S), 0)
         return Lessons(
@@ -260,7 +273,16 @@ class Engine:
             lengths=lengths,
             history=np.where(heard, observed.history[taught][held], 0),
             value=np.where(heard, opinion, np.float16(np.nan)),
+            attribute_lengths=n_attributes,
+            attributes=attributes[np.arange(FEATURES) < n_attributes[:, None]],
         )
+
+    def _vectors(self, slots: NDArray[np.int32], recent: NDArray[np.int32]) -> NDArray[np.float32]:
+        vectors = self.items.embeddings.users(recent)
+        blank = ~self.users.active(slots)
+        if blank.any():
+            vectors[blank], _ = self.items.attributes.vectors(*self.users.attributes(slots[blank]))
+        return vectors
 
     def _rules(self, slots: NDArray[np.int32], withheld: NDArray[np.bool_]) -> policy.Rules:
         items, names = self.items, self.users.names

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.learning import Lessons
-from models.catalogue import Catalogue
+from contracts.learning import HISTORY, Lessons
+from models.attributes import Attributes
+from models.catalogue import UNKNOWN, Catalogue
 from models.combine import Tables, tables
 from models.kernel import draw
 from models.ratings import RatingModel
@@ -21,7 +22,7 @@ from models.scorers.cooccurrence import Cooccurrence
 from models.scorers.embeddings import Embeddings
 from models.scorers.popularity import Popularity
 
-FORMAT = 1
+FORMAT = 2
 
 
 class UnfitModel(Exception):
@@ -58,6 +59,7 @@ class ItemModel:
         self.popularity = Popularity(capacity)
         self.pairs = Cooccurrence(capacity)
         self.embeddings = Embeddings(capacity)
+        self.attributes = Attributes()
         self.ratings = RatingModel(rating_users, seed)
         self._learned: dict[tuple[str, str, int], int] = {}  # source → its last offset learned
         self._touched: set[int] = set()
@@ -108,6 +110,7 @@ class ItemModel:
             "popularity": self.popularity.state(rows),
             "pairs": self.pairs.state(rows),
             "embeddings": self.embeddings.state(rows),
+            "attributes": self.attributes.state(),
             "ratings": self.ratings.state(),
         }
 
@@ -130,6 +133,7 @@ class ItemModel:
         self.popularity.restore(state["popularity"])
         self.pairs.restore(state["pairs"])
         self.embeddings.restore(state["embeddings"])
+        self.attributes.restore(state["attributes"])
         self.ratings.restore(state["ratings"])
 
     def _admit(self, items: list[str]) -> NDArray[np.int32]:
@@ -165,17 +169,36 @@ class ItemModel:
         history = self.catalogue.rows(lessons.history)
         rating, rater = lessons.rating, lessons.rater
         weights = lessons.weight
+        attributes, of_user = lessons.attributes, lessons.attribute_lengths.astype(np.int64)
         if not fresh.all():
             history = history[np.repeat(fresh, lengths)]
             rows, lengths, weights = rows[fresh], lengths[fresh], weights[fresh]
             rating, rater = rating[fresh], rater[fresh]
+            attributes, of_user = attributes[np.repeat(fresh, of_user)], of_user[fresh]
         starts = np.zeros(len(rows) + 1, np.int64)
         np.cumsum(lengths, out=starts[1:])
         known_at = self.catalogue.count(rows)
         seed = int(draw(np.uint64(self._seed), np.uint64(position)))
+        self._describe(attributes, of_user, weights, history, lengths)
         self.popularity.learn(rows, weights)
         self.pairs.learn(rows, weights, history, starts, seed)
         self.embeddings.learn(rows, weights, history, starts, self.catalogue.known, known_at, seed)
         for event in np.flatnonzero(~np.isnan(rating)):
             self.ratings.learn(int(rater[event]), int(rows[event]), float(rating[event]))
         self._touched.update(rows.tolist())
+
+    def _describe(
+        self,
+        attributes: NDArray[np.uint32],
+        of_user: NDArray[np.int64],
+        weights: NDArray[np.float32],
+        history: NDArray[np.int32],
+        lengths: NDArray[np.int64],
+    ) -> None:
+        """Let users' attributes learn where the users stood before these events."""
+        told = (of_user > 0) & (lengths > 0)
+        if told.any():
+            recent = np.full((int(told.sum()), HISTORY), UNKNOWN, np.int32)
+            recent[np.arange(HISTORY) < lengths[told, None]] = history[np.repeat(told, lengths)]
+            vectors = self.embeddings.users(recent)
+            self.attributes.learn(attributes[np.repeat(told, of_user)], of_user[told], weights[told], vectors)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from contracts.learning import HISTORY
 from models.arrivals import TAUGHT_PER_HOUR, TAUGHT_PER_ITEM, TOPICS, Arrivals, Observed, apply, unobserved
+from models.attributes import FEATURES
 from models.kernel import grown, kernel
 from models.seen import LENGTH, SeenItems
 from models.user_state import UserState, decode_state, encode_state
@@ -32,6 +33,8 @@ class Picture:
     names : list of str
     events, offsets, quota, silenced, keys, times, identities, kinds, values : ndarray
         The table's rows of these users.
+    attributes, n_attributes : ndarray
+        Hashes of their attributes, and how many there are.
     seen, starts, lengths : ndarray
         Their seen items, one list after the other.
     """
@@ -46,6 +49,8 @@ class Picture:
     identities: NDArray[np.uint64]
     kinds: NDArray[np.uint8]
     values: NDArray[np.float32]
+    attributes: NDArray[np.uint32]
+    n_attributes: NDArray[np.uint8]
     seen: NDArray[np.uint64]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
@@ -70,6 +75,7 @@ class Picture:
                 self.identities[row, ring],
                 self.kinds[row, ring],
                 self.values[row, ring],
+                self.attributes[row, : int(self.n_attributes[row])],
                 self.seen[start : start + int(self.lengths[row])],
             )
         )
@@ -102,6 +108,8 @@ class UserTable:
         self._identities = np.zeros((capacity, HISTORY), np.uint64)
         self._kinds = np.zeros((capacity, HISTORY), np.uint8)
         self._values = np.zeros((capacity, HISTORY), np.float32)
+        self._attributes = np.zeros((capacity, FEATURES), np.uint32)
+        self._n_attributes = np.zeros(capacity, np.uint8)
         self._offsets = np.full((capacity, len(TOPICS)), -1, np.int64)
         self._quota = np.zeros((capacity, 2), np.int64)
         self._silenced = np.zeros(capacity, np.uint64)  # bit i: the event that stands at i did not teach
@@ -135,6 +143,7 @@ class UserTable:
         self._offsets[slot] = -1
         self._quota[slot] = 0
         self._silenced[slot] = 0
+        self._n_attributes[slot] = 0
         self.listed[slot] = 0
         self.shown[slot] = -1
         self._dirty[slot] = False
@@ -151,6 +160,7 @@ class UserTable:
             self._offsets[slot] = known.offsets
             self._quota[slot] = known.quota
             self._silenced[slot] = known.silenced
+            self._keep_attributes(slot, known.attributes)
 
     def slot(self, user: str) -> int:
         """Return the slot of a resident user."""
@@ -173,6 +183,21 @@ class UserTable:
             observed.history, observed.times, observed.kinds, observed.values, observed.taught, observed.silent,
         )  # fmt: skip
         return observed
+
+    def describe(self, slot: int, attributes: NDArray[np.uint32]) -> None:
+        """Take over what is known of a resident user beside his events: at most ``FEATURES`` hashes."""
+        self._clock += 1
+        self._used[slot] = self._clock
+        self._dirty[slot] = True
+        self._keep_attributes(slot, attributes)
+
+    def attributes(self, slots: NDArray[np.int32]) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+        """Return hashes of users' attributes (b, FEATURES), and how many each has (b,)."""
+        return self._attributes[slots], self._n_attributes[slots]
+
+    def active(self, slots: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return which users have events."""
+        return np.asarray(self._events[slots] > 0)
 
     def recent(self, slots: NDArray[np.int32]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
         """Return item keys (b, HISTORY), newest first, and their number (b,) for users."""
@@ -262,10 +287,16 @@ class UserTable:
             self._identities[slots],
             self._kinds[slots],
             self._values[slots],
+            self._attributes[slots],
+            self._n_attributes[slots],
             seen,
             starts,
             lengths,
         )
+
+    def _keep_attributes(self, slot: int, attributes: NDArray[np.uint32]) -> None:
+        self._attributes[slot, : len(attributes)] = attributes
+        self._n_attributes[slot] = len(attributes)
 
     def _in_use(self) -> NDArray[np.int64]:
         return np.fromiter(self._slots.values(), np.int64, len(self._slots))
@@ -286,6 +317,7 @@ class UserTable:
         capacity = 2 * len(self._events)
         for name in (
             "_events", "_keys", "_times", "_identities", "_kinds", "_values", "_offsets", "_quota", "_silenced",
+            "_attributes", "_n_attributes",
             "_used", "_dirty", "listed", "shown",
         ):  # fmt: skip
             setattr(self, name, grown(getattr(self, name), capacity))

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from contracts.events import Click, InvalidEvent, Rating, decode
+from contracts.events import Click, InvalidEvent, Rating, User, decode
 from contracts.learning import Source
 from contracts.topics import partition_of
 from models.arrivals import APPLIED, DUPLICATE
+from models.attributes import features
 from models.engine import Batch, Engine, Observation
 from models.user_state import CorruptState
 from serving.store import Store
@@ -33,6 +35,9 @@ from streams.status import Status
 # Below so many events, waking another thread costs more than it saves.
 _WORTH_A_THREAD = 64
 
+Letters = list[tuple[Any, InvalidEvent]]
+"""Messages that cannot be used, and why."""
+
 
 @dataclass(slots=True)
 class _Input:
@@ -40,7 +45,7 @@ class _Input:
 
     batch: Batch
     stamps: list[int] = field(default_factory=list)  # ms since the epoch, when each event was produced
-    letters: list[tuple[Any, InvalidEvent]] = field(default_factory=list)
+    letters: Letters = field(default_factory=list)
 
 
 class Applier:
@@ -94,7 +99,7 @@ class Applier:
                 records.done()
                 return
             given = self._decode(records)
-            states = await self._load(given.batch)
+            states = await self._load(event.user for event in given.batch.events)
             self._admit(states)
             # Nothing is awaited from here on: no other batch, and no barrier, can see half of this one.
             self._log.fold()
@@ -102,6 +107,33 @@ class Applier:
             lists = self._measured(observation)
             self.applied.update(records.next_offsets)
             self._outbox.put(lambda: self._deliver(records, given, observation, lists))
+
+    async def describe(self, records: Records) -> None:
+        """Take over what is known of users beside their events; who has none gets a list from it at once."""
+        async with self._lock:
+            if not records.is_ours():
+                records.done()
+                return
+            known, forgets, letters = self._decode_users(records)
+            self._admit(await self._load(known))
+            self._log.fold()
+            users = self._engine.users
+            slots = np.array([users.slot(user) for user in known], np.int32)
+            for slot, attributes in zip(slots.tolist(), known.values(), strict=True):
+                users.describe(slot, attributes)
+            lists = self._lists.make(slots[~users.active(slots)])
+            self.applied.update(records.next_offsets)
+            self._status.described += len(known)
+            self._status.forgets_ignored += forgets
+
+        async def deliver() -> None:
+            await self._outbox.call(self._store.write_lists, lists, records.next_offsets)
+            self._send(letters)
+            records.done()
+            self._status.lists_written += len(lists)
+            self._status.refused([error.reason for _, error in letters])
+
+        self._outbox.put(deliver)
 
     async def freshen(self, n: int) -> None:
         """Make up to ``n`` of the oldest lists anew, from what has been learned since."""
@@ -126,15 +158,37 @@ class Applier:
         await self._outbox.call(self._store.write_lists, lists, records.next_offsets)
         now = time.time_ns() / 1e6
         self._log.append(observation.lessons)
-        for message, error in given.letters:
-            self._letters.send(
-                message.topic(), message.partition(), message.offset(), message.key(), message.value(),
-                message.timestamp()[1], error.reason, error.detail,
-            )  # fmt: skip
+        self._send(given.letters)
         records.done()
         outcome = observation.observed.outcome
         stamps = np.array(given.stamps, np.float64)[outcome == APPLIED]
         self._status.delivered(now - stamps, len(lists), [error.reason for _, error in given.letters])
+
+    def _send(self, letters: Letters) -> None:
+        for message, error in letters:
+            self._letters.send(
+                message.topic(), message.partition(), message.offset(), message.key(), message.value(),
+                message.timestamp()[1], error.reason, error.detail,
+            )  # fmt: skip
+
+    def _decode_users(self, records: Records) -> tuple[dict[str, NDArray[np.uint32]], int, Letters]:
+        """Return user → hashes of his attributes, the newest record of each; how many wish to be forgotten; letters."""
+        known: dict[str, NDArray[np.uint32]] = {}
+        forgets, letters = 0, []
+        for message in records.messages:
+            if message.value() is None and message.key():
+                forgets += 1  # a tombstone: the same wish
+                continue
+            try:
+                user = decode(User, message.value(), message.key(), message.timestamp()[1])
+            except InvalidEvent as error:
+                letters.append((message, error))
+                continue
+            if user.forget:
+                forgets += 1
+            else:
+                known[user.user] = features(user.attributes)
+        return known, forgets, letters
 
     def _decode(self, records: Records) -> _Input:
         kind = self._kinds[records.topic]
@@ -165,8 +219,8 @@ class Applier:
         given.batch = Batch(events, source, offsets, own, sources)
         return given
 
-    async def _load(self, batch: Batch) -> list[tuple[str, bytes | None]]:
-        users = self._engine.users.missing(event.user for event in batch.events)
+    async def _load(self, names: Iterable[str]) -> list[tuple[str, bytes | None]]:
+        users = self._engine.users.missing(names)
         if not users:
             return []
         places = [(self.home(user), user) for user in users]

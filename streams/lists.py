@@ -43,12 +43,13 @@ class ListMaker:
         self._popular = np.zeros(0, np.int32)
 
     def make(self, slots: NDArray[np.int32]) -> list[tuple[str, bytes]]:
-        """Return (user, list) of resident users, made from what is known now."""
+        """Return (user, list) of resident users, made from what is known now; none for those of whom nothing is."""
+        engine = self._engine
+        engine.users.listed[slots] = engine.revision
+        slots = slots[engine.knows(slots)]
         if not len(slots):
             return []
-        engine = self._engine
         lists = engine.refresh(slots, self._length, self._reasons)
-        engine.users.listed[slots] = engine.revision
         engine.users.shown[slots, : self._length] = lists.rows[:, :SHOWN]
         self._sequence += 1
         now, model = time.time_ns() // 1_000_000, engine.items.position

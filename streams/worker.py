@@ -24,7 +24,7 @@ from faust.app.base import BootStrategy
 
 from contracts.events import Click, Rating
 from contracts.redis import DAY_S, Keys
-from contracts.topics import CLICKS, ITEMS, LEARNING, RATINGS, topic_name
+from contracts.topics import CLICKS, ITEMS, LEARNING, RATINGS, USERS, topic_name
 from infra.errors import BrokerError, HeadraceError
 from infra.redis import connect
 from infra.settings import Settings
@@ -52,6 +52,8 @@ _FRESHEN_S = 0.1
 _FORGET_WORKERS_MS = 3600 * 1000
 # Records of the learning log folded in one turn of the event loop.
 _LOG_BATCH = 20
+_BY_USER = ("clicks", "ratings", "users")
+"""Topics keyed by user: a group member reads the same partitions of all of them."""
 
 
 class _OwnConsumer(BootStrategy):
@@ -122,9 +124,9 @@ class _Worker(mode.Service):
         self._app, self._settings = app, settings
         self._topics = {
             topic.name: topic_name(topic, settings.kafka.prefix, settings.namespace)
-            for topic in (CLICKS, RATINGS, ITEMS, LEARNING)
+            for topic in (CLICKS, RATINGS, USERS, ITEMS, LEARNING)
         }
-        self._user_topics = [self._topics["clicks"], self._topics["ratings"]]
+        self._user_topics = [self._topics[name] for name in _BY_USER]
         self._name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
         self._ready = False
         self._loop: asyncio.AbstractEventLoop
@@ -173,7 +175,7 @@ class _Worker(mode.Service):
         self._ownership = Ownership(self._engine.users, self._store, self._applier, self._barrier)
         self._checkpoints = Checkpoints(settings.checkpoints, self.log.warning)
         # Room for what the consumer may have in flight, so that its thread never waits for a channel.
-        channels = {name: self._app.channel(maxsize=work.window + 1) for name in ("clicks", "ratings")}
+        channels = {name: self._app.channel(maxsize=work.window + 1) for name in _BY_USER}
         declare(self._app, channels, self._applier)
         self._log_reader = TopicReader(topics["learning"], kafka, self._log.arrived, self._crash, batch=_LOG_BATCH)
         self._item_reader = TopicReader(topics["items"], kafka, self._shelf.put, self._crash)
@@ -184,7 +186,7 @@ class _Worker(mode.Service):
         if work.instance:
             group["group.instance.id"] = work.instance
         self._consumer = GroupConsumer(
-            {topics[name]: channels[name] for name in ("clicks", "ratings")},
+            {topics[name]: channels[name] for name in _BY_USER},
             self._ownership,
             group,
             batch=work.batch,

@@ -79,6 +79,7 @@ def record(**columns: np.ndarray) -> bytes:
         record(lengths=np.array([0, 2, 2], np.uint8)),
         record(time=np.zeros(2, np.int64)),
         record(value=np.zeros(2, np.float16)),
+        record(attributes=np.zeros(2, np.uint32)),
         msgspec.msgpack.encode([*msgspec.msgpack.decode(RECORD)[:4], []]),
     ],
     ids=[
@@ -88,6 +89,7 @@ def record(**columns: np.ndarray) -> bytes:
         "history too short",
         "column too short",
         "values too short",
+        "attributes too short",
         "no columns",
     ],
 )

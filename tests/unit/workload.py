@@ -110,6 +110,8 @@ def stretch(whole: Lessons, start: int, stop: int) -> Lessons:
         lengths=whole.lengths[held],
         history=whole.history[np.repeat(held, whole.lengths)],
         value=whole.value[np.repeat(held, whole.lengths)],
+        attribute_lengths=whole.attribute_lengths[held],
+        attributes=whole.attributes[np.repeat(held, whole.attribute_lengths)],
     )
 
 

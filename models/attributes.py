@@ -1,0 +1,127 @@
+"""Users' attributes: where people of a kind stand among the embeddings, for those who have done nothing yet.
+
+An attribute becomes a hashed feature, ``name=value``. For each feature a decayed mean is kept of the vectors that the
+users who have it had at their events; a newcomer stands at a weighted mean of his features' means, so he is shown what
+his like would be shown. A feature weighs ``n / (n + 20) · |mean - mean of all users|²``, n its events: one that says
+nothing, because everybody has it or because nobody is known who does, does not blur those that do. A table of fixed
+size holds all features; two that fall on the same place share it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from models.kernel import kernel
+from models.scorers.embeddings import DIMENSIONS
+
+FEATURES = 8
+"""So many attributes of a user are kept: the first by name."""
+PLACES = 4096
+_HALF_LIFE = 1000.0  # in events of people who have the feature; the embeddings move, so old means say less
+_PRIOR = 20.0  # a feature with so many events counts half of one with very many
+_TINY = np.float32(1e-9)
+
+
+def features(attributes: Mapping[str, str | float | bool]) -> NDArray[np.uint32]:
+    """Return the features of a user, at most :data:`FEATURES`, the same wherever they are computed.
+
+    Numbers share a feature with those of about their size, in steps of a factor of √2: 33 and 36 do, 33 and 55 do not.
+    Numbers that are names, such as postal codes, should be sent as strings.
+    """
+    names = sorted(attributes)[:FEATURES]
+    return np.array([xxhash.xxh32_intdigest(f"{name}={_value(attributes[name])}") for name in names], np.uint32)
+
+
+def _value(value: str | float | bool) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"~{math.copysign(round(2.0 * math.log2(1.0 + abs(value))), value):.0f}"
+
+
+class Attributes:
+    """The decayed mean of users' vectors for each feature.
+
+    Attributes
+    ----------
+    sums : ndarray of float32, shape (PLACES + 1, d)
+        The last one is of all users.
+    weights : ndarray of float32, shape (PLACES + 1,)
+        Decayed weights of the events that each sum is of.
+    """
+
+    def __init__(self) -> None:
+        self.sums = np.zeros((PLACES + 1, DIMENSIONS), np.float32)
+        self.weights = np.zeros(PLACES + 1, np.float32)
+
+    def learn(
+        self,
+        of_users: NDArray[np.uint32],
+        lengths: NDArray[np.integer],
+        weights: NDArray[np.float32],
+        vectors: NDArray[np.float32],
+    ) -> None:
+        """Learn events in their order.
+
+        Parameters
+        ----------
+        of_users : ndarray, shape (lengths.sum(),)
+            The features of the events' users, event after event.
+        lengths : ndarray, shape (n,)
+            How many there are of each.
+        weights : ndarray, shape (n,)
+            How much each event counts.
+        vectors : ndarray, shape (n, d)
+            The users' vectors just before.
+        """
+        starts = np.zeros(len(lengths) + 1, np.int64)
+        np.cumsum(lengths, out=starts[1:])
+        _learn(of_users, starts, weights, vectors, self.sums, self.weights)
+
+    def vectors(
+        self, of_users: NDArray[np.uint32], lengths: NDArray[np.integer]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the vectors (b, d) of users by their features, and for whom anything is known (b,): 0 for others.
+
+        Parameters
+        ----------
+        of_users : ndarray, shape (b, FEATURES)
+        lengths : ndarray, shape (b,)
+            How many of them each has.
+        """
+        places = of_users % PLACES
+        held = (np.arange(FEATURES) < lengths[:, None]) & (self.weights[places] > 0)
+        weights = np.where(held, self.weights[places], np.float32(0))
+        means = self.sums[places] / np.maximum(weights, _TINY)[:, :, None]
+        of_all = self.sums[-1] / max(self.weights[-1], _TINY)
+        trust = weights / (weights + np.float32(_PRIOR))
+        trust *= np.square(means - of_all).sum(axis=2) + _TINY
+        total = trust.sum(axis=1)
+        vectors = (trust[:, :, None] * means).sum(axis=1) / np.maximum(total, _TINY * _TINY)[:, None]
+        return vectors.astype(np.float32), total > 0
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold."""
+        return {"sums": self.sums.copy(), "weights": self.weights.copy()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over :meth:`state`."""
+        self.sums[:], self.weights[:] = state["sums"], state["weights"]
+
+
+@kernel
+def _learn(features, starts, weights, vectors, sums, totals):
+    keep = np.float32(2.0 ** (-1.0 / _HALF_LIFE))
+    for event in range(len(weights)):
+        for index in range(starts[event], starts[event + 1] + 1):
+            place = np.int64(features[index] % PLACES) if index < starts[event + 1] else PLACES
+            totals[place] = keep * totals[place] + weights[event]
+            for d in range(vectors.shape[1]):
+                sums[place, d] = keep * sums[place, d] + weights[event] * vectors[event, d]
