@@ -201,4 +201,5 @@ class ItemModel:
             recent = np.full((int(told.sum()), HISTORY), UNKNOWN, np.int32)
             recent[np.arange(HISTORY) < lengths[told, None]] = history[np.repeat(told, lengths)]
             vectors = self.embeddings.users(recent)
-            self.attributes.learn(attributes[np.repeat(told, of_user)], of_user[told], weights[told], vectors)
+            attributes = attributes[np.repeat(told, of_user)]
+            self.attributes.learn(attributes, of_user[told], weights[told], lengths[told], vectors)

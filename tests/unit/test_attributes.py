@@ -63,12 +63,13 @@ def test_the_kernel_agrees_with_the_plain_reference_wherever_events_are_cut(size
     of_users = [draw.integers(2**32, size=draw.integers(0, FEATURES + 1)).tolist() for _ in range(200)]
     of_users = [[feature % 9 + 2**31 for feature in mine] for mine in of_users]
     weights = draw.random(200).astype(np.float32)
+    before = draw.integers(1, 51, size=200)
     vectors = draw.normal(size=(200, DIMENSIONS)).astype(np.float32)
-    plain(model, of_users, weights.tolist(), vectors)
+    plain(model, of_users, (weights / before**2).tolist(), vectors)
     for start in range(0, 200, size):
         part = slice(start, start + size)
         flat = np.array([feature for mine in of_users[part] for feature in mine], np.uint32)
-        table.learn(flat, np.array([len(mine) for mine in of_users[part]]), weights[part], vectors[part])
+        table.learn(flat, np.array([len(mine) for mine in of_users[part]]), weights[part], before[part], vectors[part])
     for place, (total, summed) in model.items():
         assert table.weights[place] == pytest.approx(total, rel=1e-4)
         np.testing.assert_allclose(table.sums[place], summed, rtol=1e-3, atol=1e-3)
@@ -80,12 +81,20 @@ def test_a_newcomer_stands_where_the_features_say_that_tell_him_from_others() ->
     # 5 and 6 part the users; 8 is had by all of them, and 9 has nothing to say yet.
     for _ in range(100):
         for feature, vector in ((5, ones), (6, -ones)):
-            table.learn(np.array([feature, 8], np.uint32), np.array([2]), np.ones(1, np.float32), vector)
+            table.learn(np.array([feature, 8], np.uint32), np.array([2]), np.ones(1, np.float32), np.ones(1), vector)
     asked = np.zeros((5, FEATURES), np.uint32)
     asked[:, :3] = [[5, 8, 9], [6, 9, 8], [5, 6, 8], [8, 0, 0], [9, 0, 0]]
     vectors, known = table.vectors(asked, np.array([3, 3, 3, 1, 1]))
     assert known.tolist() == [True, True, True, True, False]
     np.testing.assert_allclose(vectors[:, 0], [1.0, -1.0, 0.0, 0.0, 0.0], atol=0.02)
+
+
+def test_where_people_stand_at_their_beginning_counts_most() -> None:
+    table, one = Attributes(), np.ones((1, DIMENSIONS), np.float32)
+    for before in range(1, 51):
+        table.learn(np.array([5], np.uint32), np.array([1]), np.ones(1, np.float32), np.array([before]), before * one)
+    vectors, _ = table.vectors(np.full((1, FEATURES), 5, np.uint32), np.array([1]))
+    assert 1.0 < vectors[0, 0] < 3.0
 
 
 # Two groups with tastes of their own; the larger one decides what is popular.
