@@ -184,10 +184,11 @@ class Engine:
         vectors = self.items.embeddings.users(recent)
         return Ranks(scored, *ranking.ranks(vectors, recent, seen, targets, popularity, self.items.tables()))
 
-    def refresh(self, slots: NDArray[np.int32], n: int, reasons: int) -> Lists:
+    def refresh(self, slots: NDArray[np.int32], n: int, reasons: int, now_ms: int | None = None) -> Lists:
         """Return the top-``n`` lists of resident users with reasons for their first items.
 
-        Who has no history stands where people with his attributes stand.
+        Who has no history stands where people with his attributes stand. ``now_ms`` is the present in the time of
+        :attr:`UserTable.acted`, which says how long each has been silent; None = all have just acted.
         """
         recent = self._rows(*self.users.recent(slots))
         vectors = self._vectors(slots, recent)

@@ -63,6 +63,7 @@ class ItemModel:
         self.ratings = RatingModel(rating_users, seed)
         self._learned: dict[tuple[str, str, int], int] = {}  # source → its last offset learned
         self._touched: set[int] = set()
+        self._turn = -1  # the row that was last handed out by `touched`
 
     def learn(self, lessons: Lessons, position: int) -> int:
         """Fold one record; return how many of its events were new wishes.
@@ -93,8 +94,17 @@ class ItemModel:
         return tables(self.catalogue, self.embeddings, self.pairs)
 
     def touched(self, n: int) -> list[int]:
-        """Return up to ``n`` rows that were learned from since they were last returned here."""
-        return [self._touched.pop() for _ in range(min(n, len(self._touched)))]
+        """Return up to ``n`` rows that were learned from since they were last returned here.
+
+        They come in the order of their numbers, round after round, so that none waits for ever behind busy ones.
+        """
+        waiting = np.fromiter(self._touched, np.int64, len(self._touched))
+        ahead = (waiting - self._turn - 1) % 2**32
+        nearest = np.argpartition(ahead, n)[:n] if len(waiting) > n else np.arange(len(waiting))
+        rows: list[int] = waiting[nearest[np.argsort(ahead[nearest])]].tolist()
+        self._touched.difference_update(rows)
+        self._turn = rows[-1] if rows else self._turn
+        return rows
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold, copied, so that it can be written while learning goes on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,20 @@ from models.user_state import UserState, decode_state, encode_state
 
 SHOWN = 10
 """So many heads of each user's list are remembered, for measuring it."""
+
+
+# A list is old enough to be made anew when its age is this part of the time for which its user has been silent: about
+# five times while that time doubles.
+_PATIENCE = 8
+
+
+class Limits(NamedTuple):
+    """How long silent users are thought of, in ms."""
+
+    session_ms: int
+    """After so long a user's session is over, and his list is made for the next one."""
+    gone_ms: int
+    """After so long he is gone."""
 
 
 @dataclass(slots=True)
@@ -115,6 +130,9 @@ class UserTable:
         self._silenced = np.zeros(capacity, np.uint64)  # bit i: the event that stands at i did not teach
         self.listed = np.zeros(capacity, np.int64)  # revision of the engine that made the user's list; 0 = none yet
         self.shown = np.full((capacity, SHOWN), -1, np.int32)  # rows that head the user's list, for measuring it
+        self.made = np.zeros(capacity, np.int64)  # when that was, ms since the epoch
+        self.acted = np.zeros(capacity, np.int64)  # when this worker last heard of the user, ms since the epoch
+        self._present = np.zeros(capacity, np.bool_)
         self._used = np.zeros(capacity, np.int64)
         self._dirty = np.zeros(capacity, np.bool_)
         self._seen = SeenItems(capacity, self._in_use)
@@ -144,7 +162,7 @@ class UserTable:
         self._quota[slot] = 0
         self._silenced[slot] = 0
         self._n_attributes[slot] = 0
-        self.listed[slot] = 0
+        self.listed[slot] = self.made[slot] = self.acted[slot] = 0
         self.shown[slot] = -1
         self._dirty[slot] = False
         self._used[slot] = self._clock
@@ -225,11 +243,30 @@ class UserTable:
         values, starts = self._seen.gather(slots, counts)
         return values, starts, counts
 
-    def outdated(self, revision: int, n: int) -> NDArray[np.int32]:
-        """Return up to ``n`` resident users whose lists are of an older revision, the oldest first."""
-        slots = self._in_use().astype(np.int32)
-        slots = slots[(self.listed[slots] < revision) & (self._events[slots] > 0)]
-        return slots[np.argsort(self.listed[slots], kind="stable")[:n]]
+    def due(self, revision: int, n: int, now_ms: int, limits: Limits) -> NDArray[np.int32]:
+        """Return up to ``n`` resident users whose lists should be made anew though they do nothing, the most due first.
+
+        First those who have just fallen silent for so long that their session is over, once each. Then those whose
+        lists are of an older revision and old for how long the user has been silent: who was here a minute ago is
+        served before who was here yesterday, and the longer somebody is away, the less he costs.
+
+        Parameters
+        ----------
+        revision : int
+            Lists of this one are up to date.
+        now_ms : int
+            In the time of :attr:`acted` and :attr:`made`.
+        """
+        silent, age = now_ms - self.acted, now_ms - self.made
+        here = self._present & (silent < limits.gone_ms)
+        left = here & (silent >= limits.session_ms) & (self.made - self.acted < limits.session_ms)
+        old = here & (self.listed < revision) & (age * _PATIENCE >= silent)
+        slots = np.flatnonzero((left | old) & ((self._events > 0) | (self._n_attributes > 0)))
+        urgency = np.where(left[slots], np.inf, age[slots] / (1000.0 + np.maximum(silent[slots], 0)))
+        if len(slots) > n:
+            most = np.argpartition(-urgency, n)[:n]
+            slots, urgency = slots[most], urgency[most]
+        return slots[np.argsort(-urgency, kind="stable")].astype(np.int32)
 
     def changed(self) -> Picture:
         """Return a picture of all users changed since the last call; :meth:`evict` once they are stored."""
@@ -250,12 +287,13 @@ class UserTable:
             del self._slots[self.names[slot]]
             self.names[slot] = ""
             self._free.append(int(slot))
+            self._present[slot] = False
 
     def clear(self) -> None:
         """Let all users go; for when they are stored and may change elsewhere."""
         self._slots.clear()
         self._free = list(range(len(self.names)))
-        self._dirty[:] = False
+        self._dirty[:] = self._present[:] = False
         self._seen.clear()
 
     def encode(self, slot: int) -> bytes:
@@ -299,7 +337,7 @@ class UserTable:
         self._n_attributes[slot] = len(attributes)
 
     def _in_use(self) -> NDArray[np.int64]:
-        return np.fromiter(self._slots.values(), np.int64, len(self._slots))
+        return np.flatnonzero(self._present)
 
     def _take_slot(self, user: str) -> int:
         if self._free:
@@ -311,13 +349,14 @@ class UserTable:
             if slot == len(self._events):
                 self._grow()
         self._slots[user] = slot
+        self._present[slot] = True
         return slot
 
     def _grow(self) -> None:
         capacity = 2 * len(self._events)
         for name in (
             "_events", "_keys", "_times", "_identities", "_kinds", "_values", "_offsets", "_quota", "_silenced",
-            "_attributes", "_n_attributes",
+            "_attributes", "_n_attributes", "_present", "made", "acted",
             "_used", "_dirty", "listed", "shown",
         ):  # fmt: skip
             setattr(self, name, grown(getattr(self, name), capacity))

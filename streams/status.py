@@ -81,12 +81,11 @@ class Status:
         self.popularity.add(ranks.popularity)
         self._list_hits += int(shown.sum())
 
-    def delivered(self, ages: NDArray[np.float64], lists: int, refused: list[str]) -> None:
+    def delivered(self, ages: NDArray[np.float64], refused: list[str]) -> None:
         """Count a batch whose lists are in Redis: ages in ms of its events by then, and reasons of its dead letters."""
         now = time.time()
         self._first = self._first or now
         self._last = now
-        self.lists_written += lists
         self.refused(refused)
         self.freshness.add(ages)
 

@@ -30,6 +30,7 @@ from infra.redis import connect
 from infra.settings import Settings
 from models.engine import Engine
 from models.policy import Policy
+from models.users import Limits
 from models.warmup import warm_up
 from serving.store import Store
 from streams.admin import topic_ids, topic_partitions
@@ -158,14 +159,16 @@ class _Worker(mode.Service):
             self._engine, self._store, self._log, self._outbox, letters, lambda reason: self._status.refused([reason])
         )
         self._lists = ListMaker(
-            self._engine, model.list_length, model.reasons, lambda user: self._ownership.epoch(user)
-        )
+            self._engine, model.list_length, model.reasons, lambda user: self._ownership.epoch(user),
+            Limits(model.session_gap_s * 1000, work.list_days * DAY_S * 1000),
+        )  # fmt: skip
         self._applier = Applier(
             self._engine, self._store, self._log, self._outbox, letters, self._lists, self._status,
             kinds={topics["clicks"]: Click, topics["ratings"]: Rating},
             topic_ids=ids,
             partitions=partitions,
             score_every=model.score_every,
+            in_flight=lambda: self._consumer.in_flight,
             warn=self.log.warning,
         )  # fmt: skip
         self._barrier = Barrier(
@@ -263,7 +266,8 @@ class _Worker(mode.Service):
         async for _ in self.itertimer(1.0, name="shared lists"):
             if self._ready:
                 self._shelf.expire()
-                self._put(self._lists.write_shared(self._store))
+                # Waited for, so that they do not pile up while Redis is away.
+                await self._written(self._lists.write_shared(self._store))
 
     @mode.Service.task
     async def _freshen(self) -> None:
@@ -310,6 +314,16 @@ class _Worker(mode.Service):
             await asyncio.to_thread(self._store.write_status, self._name, value)
         except Exception as error:  # the status must never be what stops a worker
             self.log.warning("status not written: %s", error)
+
+    async def _written(self, write: Any) -> None:
+        done = asyncio.Event()
+
+        async def step() -> None:
+            await self._outbox.call(write)
+            done.set()
+
+        self._outbox.put(step)
+        await done.wait()
 
     def _put(self, write: Any) -> None:
         async def step() -> None:
