@@ -92,7 +92,8 @@ class Lessons:
     lengths : ndarray of uint8, shape (n,)
         Length of each event's history.
     history : ndarray of uint64, shape (lengths.sum(),)
-        Item keys of the user's events before this one, newest first, event after event.
+        Item keys of the user's events before this one, newest first, event after event; 0 for an event that did not
+        teach, because its user had taught enough within the hour.
     had : ndarray of int32, shape (n,)
         How many keys in ``seen`` are the event's; -1 = the event is no choice to learn from (see below).
     seen : ndarray of uint64, shape (had[had > 0].sum(),)
@@ -101,6 +102,10 @@ class Lessons:
     value : ndarray of float16, shape (lengths.sum(),)
         What he thought of them: the rating that he gave, NaN where he gave none, -inf where the event was a dislike,
         skip or hide. Kernels are compiled as if neither NaN nor infinity existed: decide here, before them.
+    attribute_lengths : ndarray of uint8, shape (n,)
+        How many attributes of each event's user are known.
+    attributes : ndarray of uint32, shape (attribute_lengths.sum(),)
+        Hashes of these attributes, event after event, see :mod:`models.attributes`.
     """
 
     sources: list[Source]
@@ -120,6 +125,8 @@ class Lessons:
     value: NDArray[np.float16]
     had: NDArray[np.int32]
     seen: NDArray[np.uint64]
+    attribute_lengths: NDArray[np.uint8]
+    attributes: NDArray[np.uint32]
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -149,9 +156,12 @@ _COLUMNS = (
     ("value", "<f2"),
     ("had", "<i4"),
     ("seen", "<u8"),
+    ("attribute_lengths", "<u1"),
+    ("attributes", "<u4"),
 )
 _COLUMNS_OF = {1: 9, FORMAT: len(_COLUMNS)}  # format → how many of them it has
-_RAGGED = ("history", "value", "seen")
+# Column → lengths of its parts.
+_RAGGED = {"history": "lengths", "value": "lengths", "seen": "had", "attributes": "attribute_lengths"}
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Record)
 
@@ -189,13 +199,10 @@ def decode_lessons(value: bytes) -> Lessons:
     if record.format == 1:
         columns |= _not_in_format_1(columns)
     lengths = {len(column) for name, column in columns.items() if name not in _RAGGED}
-    held = int(columns["lengths"].sum())
-    seen = int(np.maximum(columns["had"], 0).sum(dtype=np.int64))
-    if len(lengths) != 1 or (len(columns["history"]), len(columns["value"]), len(columns["seen"])) != (
-        held,
-        held,
-        seen,
-    ):
+    whole = all(
+        len(columns[name]) == int(np.maximum(columns[sizes], 0).sum(dtype=np.int64)) for name, sizes in _RAGGED.items()
+    )
+    if len(lengths) != 1 or not whole:
         raise ValueError("not a learning record: its columns differ in length")
     for name, size in (("item", len(record.items)), ("source", len(record.sources))):
         if not ((columns[name] >= 0) & (columns[name] < size)).all():
@@ -214,4 +221,6 @@ def _not_in_format_1(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]
         "value": np.full(len(columns["history"]), np.nan, np.float16),
         "had": np.full(len(rated), -1, np.int32),
         "seen": np.zeros(0, np.uint64),
+        "attribute_lengths": np.zeros(len(rated), np.uint8),
+        "attributes": np.zeros(0, np.uint32),
     }

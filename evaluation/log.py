@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from contracts.learning import Lessons, Source
 
 TOPIC = "evaluation"
-_COLUMNS = ("source", "offset", "time", "gap", "kind", "weight", "rating", "rater", "lengths", "had")
+_COLUMNS = (
+    "source", "offset", "time", "gap", "kind", "weight", "rating", "rater", "lengths", "had", "attribute_lengths",
+)  # fmt: skip
+_RAGGED = {"history": "lengths", "value": "lengths", "seen": "had", "attributes": "attribute_lengths"}
 
 
 def source(first: int, last: int) -> Source:
@@ -25,8 +28,8 @@ class Log:
     def __init__(self) -> None:
         self._waiting: deque[Lessons] = deque()
         self._next = 0  # event of the first waiting lessons that comes next
-        self._starts = np.zeros(1, np.int64)  # of the first waiting lessons' histories …
-        self._seen_starts = np.zeros(1, np.int64)  # … and of what their users had had
+        # Of the first waiting lessons' ragged columns, where each event's part starts.
+        self._starts: dict[str, NDArray[np.int64]] = {}
 
     def append(self, lessons: Lessons) -> None:
         """Add the lessons of the next stretch of the stream."""
@@ -53,22 +56,21 @@ class Log:
     def _open(self) -> None:
         self._next = 0
         whole = self._waiting[0]
-        self._starts = _starts(whole.lengths)
-        self._seen_starts = _starts(np.maximum(whole.had, 0))
+        self._starts = {sizes: _starts(np.maximum(getattr(whole, sizes), 0)) for sizes in set(_RAGGED.values())}
 
     def _cut(self, whole: Lessons, first: int, stop: int) -> Lessons:
         part = slice(first, stop)
         items, item = _used(whole.items, whole.item[part])
-        history = slice(self._starts[first], self._starts[stop])
-        seen = slice(self._seen_starts[first], self._seen_starts[stop])
         return replace(
             whole,
             sources=[source(int(whole.offset[first]), int(whole.offset[stop - 1]))],
             items=items,
             item=item,
             **{name: getattr(whole, name)[part] for name in _COLUMNS},
-            **{name: getattr(whole, name)[history] for name in ("history", "value")},
-            seen=whole.seen[seen],
+            **{
+                name: getattr(whole, name)[self._starts[sizes][first] : self._starts[sizes][stop]]
+                for name, sizes in _RAGGED.items()
+            },
         )
 
 

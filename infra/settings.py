@@ -63,6 +63,9 @@ class Model(_Section, frozen=True):
     weights: dict[
         EventType, Annotated[float, Meta(ge=0, le=100)]
     ] = {}  # event type → how much it counts; 0 = not a wish
+    session_gap_s: Positive = 1800  # who has been silent for so long begins a new session
+    taught_per_hour: Annotated[int, Meta(ge=0)] = 600  # events of one user that teach within an hour; 0 = no limit
+    taught_per_item: Annotated[int, Meta(ge=0)] = 3  # of these, about one item
     score_every: Positive = 1  # measure the live hit rate on every n-th event
     checkpoint_s: Positive = 120
     checkpoints: str = ""  # directory or fsspec URL; empty = inside the data directory

@@ -18,6 +18,14 @@ TOPICS = ("clicks", "ratings")
 # What became of an event.
 APPLIED, REPEAT, DUPLICATE, CONTAINED = 0, 1, 2, 3
 
+HOUR_MS = 3_600_000
+TAUGHT_PER_HOUR = 600
+"""So many events of a user teach within an hour; what lies beyond changes his own list only."""
+TAUGHT_PER_ITEM = 3
+"""So many of them about one item."""
+HOUR, COUNT = 0, 1
+"""Columns of a user's quota: the hour of his newest event, counted from 1970, and his events in it."""
+
 _NEGATIVE = np.array([name in NEGATIVE_TYPES for name in TYPES])
 _LARGEST = float(np.finfo(np.float16).max)
 
@@ -78,6 +86,10 @@ class Observed:
         Its types, positions in :data:`contracts.events.TYPES`.
     values : ndarray of float32, shape (n, HISTORY)
         Its ratings, NaN where an event was none.
+    taught : ndarray of bool, shape (n,)
+        The event was applied and teaches: it lies within what its user may teach in an hour.
+    silent : ndarray of uint64, shape (n,)
+        Bit k: entry k of the history did not teach.
     """
 
     outcome: NDArray[np.int8]
@@ -88,14 +100,29 @@ class Observed:
     times: NDArray[np.int64]
     kinds: NDArray[np.uint8]
     values: NDArray[np.float32]
+    taught: NDArray[np.bool_]
+    silent: NDArray[np.uint64]
+
+    def heard(self) -> NDArray[np.bool_]:
+        """Return which entries of the histories taught, shape (n, HISTORY): the others are no context for learning."""
+        bits = self.silent[:, None] >> np.arange(HISTORY, dtype=np.uint64)
+        return np.asarray(bits & np.uint64(1) == 0)
 
 
 def unobserved(n: int) -> Observed:
     """Return room for what becomes of n events."""
-    columns = [np.zeros((n, HISTORY), dtype) for dtype in (np.uint64, np.int64, np.uint8, np.float32)]
     return Observed(
-        np.zeros(n, np.int8), np.zeros(n, np.bool_), np.zeros(n, np.int64), np.zeros(n, np.uint8), *columns
-    )  # fmt: skip
+        outcome=np.zeros(n, np.int8),
+        novel=np.zeros(n, np.bool_),
+        n_seen=np.zeros(n, np.int64),
+        lengths=np.zeros(n, np.uint8),
+        history=np.zeros((n, HISTORY), np.uint64),
+        times=np.zeros((n, HISTORY), np.int64),
+        kinds=np.zeros((n, HISTORY), np.uint8),
+        values=np.zeros((n, HISTORY), np.float32),
+        taught=np.zeros(n, np.bool_),
+        silent=np.zeros(n, np.uint64),
+    )
 
 
 def opinions(kinds: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[np.float16]:
@@ -121,10 +148,14 @@ def opinions(kinds: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[n
 @kernel
 def apply(
     slots, item, identity, time, kind, value, topic, offset,
-    events, keys, times, identities, kinds, values, offsets, pool, seen,
-    outcome, novel, n_seen, lengths, history_keys, history_times, history_kinds, history_values,
+    events, keys, times, identities, kinds, values, offsets, silenced, quota, pool, seen, per_hour, per_item,
+    outcome, novel, n_seen, lengths, history_keys, history_times, history_kinds, history_values, taught, silent,
 ):  # fmt: skip
-    """Apply events in their order: the columns of :class:`Arrivals`, the table's, and those of :class:`Observed`."""
+    """Apply events in their order: the columns of :class:`Arrivals`, the table's, and those of :class:`Observed`.
+
+    An event teaches if it is one of the first ``per_hour`` of its user's hour, and if fewer than ``per_item`` of his
+    recent events in that hour were about the same item. A late event counts to the newest hour.
+    """
     for e in range(len(slots)):
         slot = slots[e]
         if offset[e] >= 0:
@@ -150,8 +181,12 @@ def apply(
         if n > 0 and keys[slot, newest] == item[e]:
             outcome[e] = REPEAT
             continue
+        hour = time[e] // HOUR_MS
+        about = 0
         for k in range(n):
             at = (events[slot] - 1 - k) % HISTORY
+            about += keys[slot, at] == item[e] and times[slot, at] // HOUR_MS == hour
+            silent[e] |= ((silenced[slot] >> np.uint64(at)) & np.uint64(1)) << np.uint64(k)
             history_keys[e, k] = keys[slot, at]
             history_times[e, k] = times[slot, at]
             history_kinds[e, k] = kinds[slot, at]
@@ -159,12 +194,19 @@ def apply(
         lengths[e] = n
         n_seen[e] = had
         novel[e] = new
+        if hour > quota[slot, HOUR]:
+            quota[slot, HOUR] = hour
+            quota[slot, COUNT] = 0
+        taught[e] = quota[slot, COUNT] < per_hour and about < per_item
+        quota[slot, COUNT] += 1
         at = events[slot] % HISTORY
         keys[slot, at] = item[e]
         times[slot, at] = time[e]
         identities[slot, at] = identity[e]
         kinds[slot, at] = kind[e]
         values[slot, at] = value[e]
+        bit = np.uint64(1) << np.uint64(at)
+        silenced[slot] = silenced[slot] & ~bit if taught[e] else silenced[slot] | bit
         events[slot] += 1
         if new:
             pool[start + had] = item[e]

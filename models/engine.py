@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating, identity, item_key
 from contracts.learning import HISTORY, Lessons, Source
 from models import policy, ranking
-from models.arrivals import APPLIED, TOPICS, Arrivals, Observed, opinions
+from models.arrivals import APPLIED, TAUGHT_PER_HOUR, TAUGHT_PER_ITEM, TOPICS, Arrivals, Observed, opinions
+from models.attributes import FEATURES
 from models.availability import Availability
 from models.combiner import teaches
 from models.item_model import ItemModel
@@ -117,6 +118,8 @@ class Engine:
         Whether items that a user has had may be recommended to him again.
     rating_slope : float
         How much more a rating one deviation above the mean teaches than one at the mean.
+    taught_per_hour, taught_per_item : int
+        How many events of a user teach within an hour, in all and about one item; 0 = no limit.
     """
 
     def __init__(
@@ -128,12 +131,14 @@ class Engine:
         rules: Policy | None = None,
         allow_repeats: bool = False,
         rating_slope: float = 0.0,
+        taught_per_hour: int = TAUGHT_PER_HOUR,
+        taught_per_item: int = TAUGHT_PER_ITEM,
     ) -> None:
         self._seed = seed
         self._policy = rules or Policy()
         self._allow_repeats = allow_repeats
         self.items = ItemModel(seed, rating_users, allow_repeats, rating_slope)
-        self.users = UserTable(resident_users)
+        self.users = UserTable(resident_users, taught_per_hour, taught_per_item)
         self.availability = Availability(self.items.catalogue)
         self.labels = Labels(self.items.catalogue)
         self._weights = {**WEIGHTS, **(weights or {})}
@@ -214,13 +219,23 @@ class Engine:
     def refresh(self, slots: NDArray[np.int32], n: int, reasons: int, now_ms: int | None = None) -> Lists:
         """Return the top-``n`` lists of resident users with reasons for their first items.
 
-        With ``now_ms``, ms since the epoch, those whose last event lies further back get a list for their return.
+        Who has no history stands where people with his attributes stand. ``now_ms`` is the present in the time of
+        :attr:`UserTable.acted`, which says how long each has been silent; None = all have just acted. Who has been
+        silent for long gets a list for his return.
         """
         users = self.now(slots, now_ms)
-        vectors = self.items.embeddings.users(users.recent)
+        vectors = self._vectors(slots, users.recent)
         withheld = self.availability.withheld()
         rules = self._rules(slots, withheld)
         return ranking.top(vectors, users, self._seen(slots), withheld, self.items.tables(), rules, n, reasons)
+
+    def knows(self, slots: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return for which resident users there is something to make a list from: events, or what his like did."""
+        known = self.users.active(slots)
+        blank = ~known
+        if blank.any():
+            _, known[blank] = self.items.attributes.vectors(*self.users.attributes(slots[blank]))
+        return known
 
     def popular(self, half_life: int, n: int) -> tuple[list[str], list[float]]:
         """Return the ids and scores of the most popular items that may be shown, best first.
@@ -245,7 +260,7 @@ class Engine:
     def vectors(self, users: Sequence[str]) -> list[tuple[str, NDArray[np.float32]]]:
         """Return the vectors to publish of resident users, (d + 1,): his embedding, and 1 for the item's bias."""
         slots = np.fromiter((self.users.slot(user) for user in users), np.int32, len(users))
-        vectors = self.items.embeddings.users(self.now(slots).recent)
+        vectors = self._vectors(slots, self.now(slots).recent)
         ones = np.ones((len(vectors), 1), np.float32)
         return list(zip(users, np.hstack([vectors, ones]), strict=True))
 
@@ -271,9 +286,11 @@ class Engine:
         weight: NDArray[np.float32],
         gaps: NDArray[np.int64],
     ) -> Lessons:
-        taught = np.flatnonzero(observed.outcome == APPLIED)
+        taught = np.flatnonzero(observed.taught)
         events = [batch.events[index] for index in taught.tolist()]
-        items = list(dict.fromkeys(event.item for event in events))
+        # Items of events that do not teach too: what stands in a history has a row, wherever batches are cut.
+        applied = np.flatnonzero(observed.outcome == APPLIED)
+        items = list(dict.fromkeys(batch.events[index].item for index in applied.tolist()))
         position = {item: index for index, item in enumerate(items)}
         lengths = observed.lengths[taught]
         held = np.arange(HISTORY) < lengths[:, None]
@@ -283,6 +300,10 @@ class Engine:
         seen, counts = self._had(arrivals.slot[taught[choice]], observed.n_seen[taught[choice]])
         had = np.full(len(taught), -1, np.int32)
         had[choice] = counts
+        # Nor may what did not teach come into the model as the context of what does.
+        heard = observed.heard()[taught][held]
+        opinion = opinions(observed.kinds[taught][held], observed.values[taught][held])
+        attributes, n_attributes = self.users.attributes(arrivals.slot[taught])
         return Lessons(
             sources=batch.sources,
             items=items,
@@ -297,10 +318,12 @@ class Engine:
             rating=arrivals.value[taught],
             rater=np.array([rater(e.user) if type(e) is Rating else 0 for e in events], np.uint64),
             lengths=lengths,
-            history=observed.history[taught][held],
-            value=opinions(observed.kinds[taught][held], observed.values[taught][held]),
+            history=np.where(heard, observed.history[taught][held], 0),
+            value=np.where(heard, opinion, np.float16(np.nan)),
             had=had,
             seen=seen,
+            attribute_lengths=n_attributes,
+            attributes=attributes[np.arange(FEATURES) < n_attributes[:, None]],
         )
 
     def _had(self, slots: NDArray[np.int32], n_seen: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
@@ -309,6 +332,13 @@ class Engine:
         kept = np.minimum(counts, _HAD)
         last = np.arange(len(keys)) - np.repeat(starts, counts) >= np.repeat(counts - kept, counts)
         return keys[last], kept
+
+    def _vectors(self, slots: NDArray[np.int32], recent: NDArray[np.int32]) -> NDArray[np.float32]:
+        vectors = self.items.embeddings.users(recent)
+        blank = ~self.users.active(slots)
+        if blank.any():
+            vectors[blank], _ = self.items.attributes.vectors(*self.users.attributes(slots[blank]))
+        return vectors
 
     def _rules(self, slots: NDArray[np.int32], withheld: NDArray[np.bool_]) -> policy.Rules:
         items, names = self.items, self.users.names

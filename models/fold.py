@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.learning import HISTORY
-from models import combine, combiner
+from models import attributes, combine, combiner
 from models.combine import Tables, context_of
 from models.combiner import COMPETE, Choices
 from models.kernel import draw, inline, kernel
@@ -46,6 +46,8 @@ class Events(NamedTuple):
     value: NDArray[np.float32]
     had: NDArray[np.int32]
     seen: NDArray[np.int32]
+    attributes: NDArray[np.uint32]
+    attribute_starts: NDArray[np.int64]
 
 
 class Model(NamedTuple):
@@ -60,6 +62,8 @@ class Model(NamedTuple):
     known: NDArray[np.int32]  # rows of the known items, in the order in which they became known …
     n_known: NDArray[np.int64]  # (1,) … so many of them
     rating_slope: np.float32
+    attribute_sums: NDArray[np.float32]
+    attribute_weights: NDArray[np.float32]
 
 
 @kernel
@@ -122,6 +126,8 @@ def fold(e, first, m):
         recency.learn(row, t.recency)
         repeats.learn(row, mine, t.repeats)
         cooccurrence.learn(row, weight, mine, t.pairs)
+        of_user = e.attributes[e.attribute_starts[index] : e.attribute_starts[index + 1]]
+        attributes.learn(of_user, weight, length, user, m.attribute_sums, m.attribute_weights)
         own_seed = draw(m.seed, np.uint64(m.learned[0]))
         embeddings.learn(row, weight, user, mine, m.known, m.n_known[0], own_seed, t.vectors, drawn, error, gradient)
         m.learned[0] += 1

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from contracts.learning import Lessons
 from models.arrays import RowArrays
+from models.attributes import Attributes
 from models.catalogue import Catalogue
 from models.combine import Tables
 from models.combiner import Combiner
@@ -78,9 +79,11 @@ class ItemModel:
         self.combiner = Combiner()
         self.drift = Drift()
         self.content = ItemContent(self.catalogue, self.embeddings, seed)
+        self.attributes = Attributes()
         self.ratings = RatingModel(rating_users, seed)
         self._learned: dict[tuple[str, str, int], int] = {}  # source → its last offset learned
         self._touched: set[int] = set()
+        self._turn = -1  # the row that was last handed out by `touched`
 
     def learn(self, lessons: Lessons, position: int) -> int:
         """Fold one record; return how many of its events were new wishes.
@@ -126,8 +129,17 @@ class ItemModel:
         )
 
     def touched(self, n: int) -> list[int]:
-        """Return up to ``n`` rows that were learned from since they were last returned here."""
-        return [self._touched.pop() for _ in range(min(n, len(self._touched)))]
+        """Return up to ``n`` rows that were learned from since they were last returned here.
+
+        They come in the order of their numbers, round after round, so that none waits for ever behind busy ones.
+        """
+        waiting = np.fromiter(self._touched, np.int64, len(self._touched))
+        ahead = (waiting - self._turn - 1) % 2**32
+        nearest = np.argpartition(ahead, n)[:n] if len(waiting) > n else np.arange(len(waiting))
+        rows: list[int] = waiting[nearest[np.argsort(ahead[nearest])]].tolist()
+        self._touched.difference_update(rows)
+        self._turn = rows[-1] if rows else self._turn
+        return rows
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold, copied, so that it can be written while learning goes on."""
@@ -143,6 +155,7 @@ class ItemModel:
             "catalogue": self.catalogue.state(),
             **{name: part.state(rows) for name, part in self._parts().items()},
             "content": self.content.state(rows),
+            "attributes": self.attributes.state(),
             "combiner": self.combiner.state(rows),
             "drift": self.drift.state(),
             "ratings": self.ratings.state(),
@@ -168,6 +181,7 @@ class ItemModel:
         for name, part in self._parts().items():
             part.restore(state[name])
         self.content.restore(state["content"])
+        self.attributes.restore(state["attributes"])
         self.combiner.restore(state["combiner"])
         self.drift.restore(state["drift"])
         self.ratings.restore(state["ratings"])
@@ -239,16 +253,18 @@ class ItemModel:
             self.catalogue.known,
             self.catalogue.known_count,
             self._rating_slope,
+            self.attributes.sums,
+            self.attributes.weights,
         )
 
     def _events(self, lessons: Lessons, rows: NDArray[np.int32], fresh: NDArray[np.bool_]) -> Events:
         lengths, history, value, seen = lessons.lengths.astype(np.int64), lessons.history, lessons.value, lessons.seen
+        attributes, of_user = lessons.attributes, lessons.attribute_lengths.astype(np.int64)
         if not fresh.all():
             kept = np.repeat(fresh, lengths)
             lengths, history, value = lengths[fresh], history[kept], value[kept]
             seen = seen[np.repeat(fresh, np.maximum(lessons.had, 0))]
-        starts = np.zeros(len(lengths) + 1, np.int64)
-        np.cumsum(lengths, out=starts[1:])
+            attributes, of_user = attributes[np.repeat(fresh, of_user)], of_user[fresh]
         judged, rating = split(lessons.rating[fresh])
         judgement, rated = split(value)
         return Events(
@@ -258,10 +274,18 @@ class ItemModel:
             gap=lessons.gap[fresh],
             judged=judged,
             rating=rating,
-            starts=starts,
+            starts=_starts(lengths),
             history=self.catalogue.rows(history),
             judgement=judgement,
             value=rated,
             had=lessons.had[fresh],
             seen=self.catalogue.rows(seen),
+            attributes=attributes,
+            attribute_starts=_starts(of_user),
         )
+
+
+def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    starts = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    return starts

@@ -1,9 +1,10 @@
 """A user's stored form: a short byte string that says all that we know of him.
 
-Little-endian: header (format, length of the history, bytes of a rating, 1 byte reserved, events ever, last offsets
-contained of clicks and ratings, number of seen items), then the history oldest first as columns (item keys, times,
-identities, kinds, ratings), the keys of all seen items, and a checksum of it all. Ratings take no bytes where there are
-none and two where these hold them exactly; format 1 had none.
+Little-endian: header (format, length of the history, bytes of a rating, number of attributes, events ever, last offsets
+contained of clicks and ratings, number of seen items, hour of the newest event and events in it, which of the recent
+events did not teach), then the history oldest first as columns (item keys, times, identities, kinds, ratings), hashes
+of his attributes, the keys of all seen items, and a checksum of it all. Ratings take no bytes where there are none and
+two where these hold them exactly. Format 1 had no ratings and ended its header with the number of seen items.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 FORMAT = 2
 
 _HEADER = struct.Struct("<BBBBIqqI")
+_QUOTA = struct.Struct("<IIQ")
 _CHECKSUM = struct.Struct("<I")
+_MOST = 2**32 - 1
 
 
 class CorruptState(ValueError):
@@ -36,20 +39,29 @@ class UserState:
         Events ever.
     offsets : tuple of int
         Last offset contained of his own partition of clicks and of ratings, -1 = none.
+    quota : tuple of int
+        The hour of his newest event, counted from 1970, and his events in it.
+    silenced : int
+        Bit i: the event ``events - 1 - k`` with ``i = (events - 1 - k) % HISTORY`` did not teach.
     keys, times, identities, kinds, values : ndarray, shape (n,)
         His recent events, oldest first: item key, event time in ms, identity, position in ``contracts.events.TYPES``,
         rating (NaN = none).
+    attributes : ndarray of uint32
+        Hashes of his attributes.
     seen : ndarray of uint64
         Keys of all items that he has had.
     """
 
     events: int
     offsets: tuple[int, int]
+    quota: tuple[int, int]
+    silenced: int
     keys: NDArray[np.uint64]
     times: NDArray[np.int64]
     identities: NDArray[np.uint64]
     kinds: NDArray[np.uint8]
     values: NDArray[np.float32]
+    attributes: NDArray[np.uint32]
     seen: NDArray[np.uint64]
 
 
@@ -62,16 +74,18 @@ def encode_state(state: UserState) -> bytes:
                 FORMAT,
                 len(state.keys),
                 values.itemsize if len(values) else 0,
-                0,
+                len(state.attributes),
                 state.events,
                 *state.offsets,
                 len(state.seen),
             ),
+            _QUOTA.pack(*(min(value, _MOST) for value in state.quota), state.silenced),
             state.keys.astype("<u8", copy=False).tobytes(),
             state.times.astype("<i8", copy=False).tobytes(),
             state.identities.astype("<u8", copy=False).tobytes(),
             state.kinds.tobytes(),
             values.tobytes(),
+            state.attributes.astype("<u4", copy=False).tobytes(),
             state.seen.astype("<u8", copy=False).tobytes(),
         )
     )
@@ -88,20 +102,22 @@ def decode_state(value: bytes) -> UserState:
     """
     if len(value) < _HEADER.size + _CHECKSUM.size:
         raise CorruptState(f"a user state of {len(value)} bytes")
-    format_, n, width, _, events, clicks, ratings, n_seen = _HEADER.unpack_from(value)
+    format_, n, width, n_attributes, events, clicks, ratings, n_seen = _HEADER.unpack_from(value)
     if format_ not in (1, FORMAT):
         raise CorruptState(f"a user state of format {format_}, this version reads {FORMAT}")
     body, checksum = value[: -_CHECKSUM.size], _CHECKSUM.unpack(value[-_CHECKSUM.size :])[0]
-    if len(body) != _HEADER.size + n * (25 + width) + n_seen * 8 or xxhash.xxh32_intdigest(body) != checksum:
+    at = _HEADER.size + (0 if format_ == 1 else _QUOTA.size)
+    if len(body) != at + n * (25 + width) + 4 * n_attributes + 8 * n_seen or xxhash.xxh32_intdigest(body) != checksum:
         raise CorruptState("a user state whose checksum does not fit")
     columns: list[NDArray[Any]] = []
-    at = _HEADER.size
+    hour, count, silenced = (0, 0, 0) if format_ == 1 else _QUOTA.unpack_from(value, _HEADER.size)
     rated = (f"<f{width or 2}", n if width else 0)
-    for dtype, length in (("<u8", n), ("<i8", n), ("<u8", n), ("<u1", n), rated, ("<u8", n_seen)):
+    rest = (("<u4", n_attributes), ("<u8", n_seen))
+    for dtype, length in (("<u8", n), ("<i8", n), ("<u8", n), ("<u1", n), rated, *rest):
         columns.append(np.frombuffer(body, dtype, length, at))
         at += columns[-1].nbytes
     columns[4] = columns[4].astype(np.float32) if width else np.full(n, np.nan, np.float32)
-    return UserState(events, (clicks, ratings), *columns)
+    return UserState(events, (clicks, ratings), (hour, count), silenced, *columns)
 
 
 def _compact(values: NDArray[np.float32]) -> NDArray[np.floating]:

@@ -9,18 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.learning import HISTORY
-from models.arrivals import TOPICS, Arrivals, Observed, apply, unobserved
+from models.arrivals import TAUGHT_PER_HOUR, TAUGHT_PER_ITEM, TOPICS, Arrivals, Observed, apply, unobserved
+from models.attributes import FEATURES
 from models.kernel import grown, kernel
 from models.seen import LENGTH, SeenItems
 from models.user_state import UserState, decode_state, encode_state
 
 SHOWN = 10
 """So many heads of each user's list are remembered, for measuring it."""
+
+
+# A list is old enough to be made anew when its age is this part of the time for which its user has been silent: about
+# five times while that time doubles.
+_PATIENCE = 8
+
+
+class Limits(NamedTuple):
+    """How long silent users are thought of, in ms."""
+
+    session_ms: int
+    """After so long a user's session is over, and his list is made for the next one."""
+    gone_ms: int
+    """After so long he is gone."""
 
 
 @dataclass(slots=True)
@@ -30,8 +46,10 @@ class Picture:
     Attributes
     ----------
     names : list of str
-    events, offsets, keys, times, identities, kinds, values : ndarray
+    events, offsets, quota, silenced, keys, times, identities, kinds, values : ndarray
         The table's rows of these users.
+    attributes, n_attributes : ndarray
+        Hashes of their attributes, and how many there are.
     seen, starts, lengths : ndarray
         Their seen items, one list after the other.
     """
@@ -39,11 +57,15 @@ class Picture:
     names: list[str]
     events: NDArray[np.int64]
     offsets: NDArray[np.int64]
+    quota: NDArray[np.int64]
+    silenced: NDArray[np.uint64]
     keys: NDArray[np.uint64]
     times: NDArray[np.int64]
     identities: NDArray[np.uint64]
     kinds: NDArray[np.uint8]
     values: NDArray[np.float32]
+    attributes: NDArray[np.uint32]
+    n_attributes: NDArray[np.uint8]
     seen: NDArray[np.uint64]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
@@ -56,15 +78,19 @@ class Picture:
         events, start = int(self.events[row]), int(self.starts[row])
         ring = _ring(events)
         clicks, ratings = self.offsets[row].tolist()
+        hour, count = self.quota[row].tolist()
         return encode_state(
             UserState(
                 events,
                 (clicks, ratings),
+                (hour, count),
+                int(self.silenced[row]),
                 self.keys[row, ring],
                 self.times[row, ring],
                 self.identities[row, ring],
                 self.kinds[row, ring],
                 self.values[row, ring],
+                self.attributes[row, : int(self.n_attributes[row])],
                 self.seen[start : start + int(self.lengths[row])],
             )
         )
@@ -77,10 +103,15 @@ class UserTable:
     ----------
     resident : int
         How many users may be resident; changed ones are never evicted before they are stored.
+    taught_per_hour, taught_per_item : int
+        How many events of a user teach within an hour, in all and about one item; 0 = no limit.
     """
 
-    def __init__(self, resident: int) -> None:
+    def __init__(
+        self, resident: int, taught_per_hour: int = TAUGHT_PER_HOUR, taught_per_item: int = TAUGHT_PER_ITEM
+    ) -> None:
         self._resident = resident
+        self._per_hour, self._per_item = taught_per_hour or _UNLIMITED, taught_per_item or _UNLIMITED
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
         self._clock = 0
@@ -92,9 +123,16 @@ class UserTable:
         self._identities = np.zeros((capacity, HISTORY), np.uint64)
         self._kinds = np.zeros((capacity, HISTORY), np.uint8)
         self._values = np.zeros((capacity, HISTORY), np.float32)
+        self._attributes = np.zeros((capacity, FEATURES), np.uint32)
+        self._n_attributes = np.zeros(capacity, np.uint8)
         self._offsets = np.full((capacity, len(TOPICS)), -1, np.int64)
+        self._quota = np.zeros((capacity, 2), np.int64)
+        self._silenced = np.zeros(capacity, np.uint64)  # bit i: the event that stands at i did not teach
         self.listed = np.zeros(capacity, np.int64)  # revision of the engine that made the user's list; 0 = none yet
         self.shown = np.full((capacity, SHOWN), -1, np.int32)  # rows that head the user's list, for measuring it
+        self.made = np.zeros(capacity, np.int64)  # when that was, ms since the epoch
+        self.acted = np.zeros(capacity, np.int64)  # when this worker last heard of the user, ms since the epoch
+        self._present = np.zeros(capacity, np.bool_)
         self._used = np.zeros(capacity, np.int64)
         self._dirty = np.zeros(capacity, np.bool_)
         self._seen = SeenItems(capacity, self._in_use)
@@ -121,7 +159,10 @@ class UserTable:
         slot = self._take_slot(user)
         self._events[slot] = 0
         self._offsets[slot] = -1
-        self.listed[slot] = 0
+        self._quota[slot] = 0
+        self._silenced[slot] = 0
+        self._n_attributes[slot] = 0
+        self.listed[slot] = self.made[slot] = self.acted[slot] = 0
         self.shown[slot] = -1
         self._dirty[slot] = False
         self._used[slot] = self._clock
@@ -135,6 +176,9 @@ class UserTable:
             self._kinds[slot, ring] = known.kinds
             self._values[slot, ring] = known.values
             self._offsets[slot] = known.offsets
+            self._quota[slot] = known.quota
+            self._silenced[slot] = known.silenced
+            self._keep_attributes(slot, known.attributes)
 
     def slot(self, user: str) -> int:
         """Return the slot of a resident user."""
@@ -152,11 +196,26 @@ class UserTable:
             events.slot, events.key, events.identity, events.time, events.kind, events.value, events.topic,
             events.offset,
             self._events, self._keys, self._times, self._identities, self._kinds, self._values, self._offsets,
-            self._seen.pool, self._seen.stretches,
+            self._silenced, self._quota, self._seen.pool, self._seen.stretches, self._per_hour, self._per_item,
             observed.outcome, observed.novel, observed.n_seen, observed.lengths,
-            observed.history, observed.times, observed.kinds, observed.values,
+            observed.history, observed.times, observed.kinds, observed.values, observed.taught, observed.silent,
         )  # fmt: skip
         return observed
+
+    def describe(self, slot: int, attributes: NDArray[np.uint32]) -> None:
+        """Take over what is known of a resident user beside his events: at most ``FEATURES`` hashes."""
+        self._clock += 1
+        self._used[slot] = self._clock
+        self._dirty[slot] = True
+        self._keep_attributes(slot, attributes)
+
+    def attributes(self, slots: NDArray[np.int32]) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+        """Return hashes of users' attributes (b, FEATURES), and how many each has (b,)."""
+        return self._attributes[slots], self._n_attributes[slots]
+
+    def active(self, slots: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return which users have events."""
+        return np.asarray(self._events[slots] > 0)
 
     def recent(self, slots: NDArray[np.int32]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
         """Return item keys (b, HISTORY), newest first, and their number (b,) for users."""
@@ -184,11 +243,30 @@ class UserTable:
         values, starts = self._seen.gather(slots, counts)
         return values, starts, counts
 
-    def outdated(self, revision: int, n: int) -> NDArray[np.int32]:
-        """Return up to ``n`` resident users whose lists are of an older revision, the oldest first."""
-        slots = self._in_use().astype(np.int32)
-        slots = slots[(self.listed[slots] < revision) & (self._events[slots] > 0)]
-        return slots[np.argsort(self.listed[slots], kind="stable")[:n]]
+    def due(self, revision: int, n: int, now_ms: int, limits: Limits) -> NDArray[np.int32]:
+        """Return up to ``n`` resident users whose lists should be made anew though they do nothing, the most due first.
+
+        First those who have just fallen silent for so long that their session is over, once each. Then those whose
+        lists are of an older revision and old for how long the user has been silent: who was here a minute ago is
+        served before who was here yesterday, and the longer somebody is away, the less he costs.
+
+        Parameters
+        ----------
+        revision : int
+            Lists of this one are up to date.
+        now_ms : int
+            In the time of :attr:`acted` and :attr:`made`.
+        """
+        silent, age = now_ms - self.acted, now_ms - self.made
+        here = self._present & (silent < limits.gone_ms)
+        left = here & (silent >= limits.session_ms) & (self.made - self.acted < limits.session_ms)
+        old = here & (self.listed < revision) & (age * _PATIENCE >= silent)
+        slots = np.flatnonzero((left | old) & ((self._events > 0) | (self._n_attributes > 0)))
+        urgency = np.where(left[slots], np.inf, age[slots] / (1000.0 + np.maximum(silent[slots], 0)))
+        if len(slots) > n:
+            most = np.argpartition(-urgency, n)[:n]
+            slots, urgency = slots[most], urgency[most]
+        return slots[np.argsort(-urgency, kind="stable")].astype(np.int32)
 
     def changed(self) -> Picture:
         """Return a picture of all users changed since the last call; :meth:`evict` once they are stored."""
@@ -209,12 +287,13 @@ class UserTable:
             del self._slots[self.names[slot]]
             self.names[slot] = ""
             self._free.append(int(slot))
+            self._present[slot] = False
 
     def clear(self) -> None:
         """Let all users go; for when they are stored and may change elsewhere."""
         self._slots.clear()
         self._free = list(range(len(self.names)))
-        self._dirty[:] = False
+        self._dirty[:] = self._present[:] = False
         self._seen.clear()
 
     def encode(self, slot: int) -> bytes:
@@ -239,18 +318,26 @@ class UserTable:
             [self.names[slot] for slot in slots],
             self._events[slots],
             self._offsets[slots],
+            self._quota[slots],
+            self._silenced[slots],
             self._keys[slots],
             self._times[slots],
             self._identities[slots],
             self._kinds[slots],
             self._values[slots],
+            self._attributes[slots],
+            self._n_attributes[slots],
             seen,
             starts,
             lengths,
         )
 
+    def _keep_attributes(self, slot: int, attributes: NDArray[np.uint32]) -> None:
+        self._attributes[slot, : len(attributes)] = attributes
+        self._n_attributes[slot] = len(attributes)
+
     def _in_use(self) -> NDArray[np.int64]:
-        return np.fromiter(self._slots.values(), np.int64, len(self._slots))
+        return np.flatnonzero(self._present)
 
     def _take_slot(self, user: str) -> int:
         if self._free:
@@ -262,19 +349,22 @@ class UserTable:
             if slot == len(self._events):
                 self._grow()
         self._slots[user] = slot
+        self._present[slot] = True
         return slot
 
     def _grow(self) -> None:
         capacity = 2 * len(self._events)
         for name in (
-            "_events", "_keys", "_times", "_identities", "_kinds", "_values", "_offsets", "_used", "_dirty",
-            "listed", "shown",
+            "_events", "_keys", "_times", "_identities", "_kinds", "_values", "_offsets", "_quota", "_silenced",
+            "_attributes", "_n_attributes", "_present", "made", "acted",
+            "_used", "_dirty", "listed", "shown",
         ):  # fmt: skip
             setattr(self, name, grown(getattr(self, name), capacity))
         self._seen.grow(capacity)
 
 
 _NOTHING = np.zeros(0, np.uint64)
+_UNLIMITED = np.iinfo(np.int64).max
 
 
 def _ring(events: int) -> NDArray[np.int64]:

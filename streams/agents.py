@@ -21,7 +21,7 @@ def declare(app: faust.App, channels: dict[str, Any], applier: Applier) -> None:
     ----------
     app : faust.App
     channels : dict of str to faust.Channel
-        ``clicks`` and ``ratings``.
+        ``clicks``, ``ratings`` and ``users``.
     applier : Applier
         Where events go.
     """
@@ -35,3 +35,8 @@ def declare(app: faust.App, channels: dict[str, Any], applier: Applier) -> None:
     async def ratings(stream: faust.StreamT[Records]) -> None:
         async for records in stream:
             await applier.apply(records)
+
+    @app.agent(channels["users"], name="users", supervisor_strategy=CrashingSupervisor)
+    async def users(stream: faust.StreamT[Records]) -> None:
+        async for records in stream:
+            await applier.describe(records)

@@ -111,6 +111,11 @@ class GroupConsumer(mode.Service):
             self._lock.notify_all()
         await self._loop.run_in_executor(None, self._thread.join, _DRAIN_S + 10)
 
+    @property
+    def in_flight(self) -> int:
+        """Batches handed over that are not done."""
+        return self._in_flight
+
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Have these offsets committed soon; for offsets whose events are durable. Callable from any thread."""
         with self._lock:

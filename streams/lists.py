@@ -14,7 +14,7 @@ from models.engine import Engine, Observation, rater
 from models.listing import ListEncoder
 from models.scorers.popularity import POPULAR, TRENDING
 from models.selection import NONE
-from models.users import SHOWN
+from models.users import SHOWN, Limits
 from serving.store import Store
 
 RATED = 10
@@ -22,6 +22,8 @@ RATED = 10
 _SIMILAR = 50
 _REFRESHED_ITEMS = 10
 """Items whose neighbours are written in one turn of the event loop, at most; the others wait for the next."""
+
+_ITEM_REST_S = 1.0
 
 
 class ListMaker:
@@ -34,30 +36,43 @@ class ListMaker:
         Of users' lists.
     epoch : callable
         User → the epoch of his partition's owner, first part of a list's version.
+    limits : Limits
+        How long silent users' lists are kept fresh.
     """
 
-    def __init__(self, engine: Engine, length: int, reasons: int, epoch: Callable[[str], int]) -> None:
+    def __init__(self, engine: Engine, length: int, reasons: int, epoch: Callable[[str], int], limits: Limits) -> None:
+        self._limits = limits
+        self._rested = 0.0
         self._engine, self._length, self._reasons, self._epoch = engine, length, reasons, epoch
         self._encoder = ListEncoder(engine.items.catalogue)
         self._sequence = 0
         self._popular = np.zeros(0, np.int32)
 
     def make(self, slots: NDArray[np.int32]) -> list[tuple[str, bytes]]:
-        """Return (user, list) of resident users, made from what is known now."""
+        """Return (user, list) of resident users, made from what is known now; none for those of whom nothing is."""
+        engine, now = self._engine, time.time_ns() // 1_000_000
+        engine.users.listed[slots], engine.users.made[slots] = engine.revision, now
+        slots = slots[engine.knows(slots)]
         if not len(slots):
             return []
-        engine = self._engine
-        lists = engine.refresh(slots, self._length, self._reasons)
-        engine.users.listed[slots] = engine.revision
+        lists = engine.refresh(slots, self._length, self._reasons, now)
         engine.users.shown[slots, : self._length] = lists.rows[:, :SHOWN]
         self._sequence += 1
-        now, model = time.time_ns() // 1_000_000, engine.items.position
+        model = engine.items.position
         made = []
         for slot, rows, body in zip(slots.tolist(), lists.rows, self._encoder.encode(lists), strict=True):
             user = engine.users.names[slot]
             head = f'{{"version":"{self._epoch(user)}.{self._sequence}","time":{now},"model":"{model}",'
             made.append((user, head.encode() + body + self._ratings(user, rows) + b"}"))
         return made
+
+    def due(self, n: int) -> NDArray[np.int32]:
+        """Return up to ``n`` users whose lists should be made anew though they do nothing."""
+        return self._engine.users.due(self._engine.revision, n, time.time_ns() // 1_000_000, self._limits)
+
+    def heard_of(self, slots: NDArray[np.int32]) -> None:
+        """Note that users are here now."""
+        self._engine.users.acted[slots] = time.time_ns() // 1_000_000
 
     def was_shown(self, observation: Observation) -> NDArray[np.bool_]:
         """Return for each event whether its item stands among the first ten of the list that its user has now."""
@@ -90,7 +105,10 @@ class ListMaker:
     def write_items(self, store: Store) -> Callable[[], None]:
         """Return a call that writes neighbours and vectors of some of the items learned from lately."""
         engine, now = self._engine, time.time_ns() // 1_000_000
-        rows = engine.items.touched(_REFRESHED_ITEMS)
+        rows = engine.items.touched(_REFRESHED_ITEMS) if time.monotonic() >= self._rested else []
+        if 0 < len(rows) < _REFRESHED_ITEMS:
+            # A round is over: so nothing is written more often than that.
+            self._rested = time.monotonic() + _ITEM_REST_S
         ids = [engine.items.catalogue.ids[row] for row in rows]
         similar = [(item, _encode(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)]
         vectors = [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]

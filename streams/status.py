@@ -46,7 +46,10 @@ class Status:
         self.started = time.time()
         self.events_applied = 0
         self.duplicates = 0
+        self.untaught = 0
         self.lists_written = 0
+        self.described = 0
+        self.forgets_ignored = 0
         self.batches = 0
         self.dead_letters: Counter[str] = Counter()
         self.freshness = Histogram()
@@ -56,13 +59,15 @@ class Status:
         self._first = 0.0
         self._last = 0.0
 
-    def observed(self, events: int, duplicates: int, ranks: Ranks, shown: NDArray[np.bool_]) -> None:
+    def observed(self, events: int, duplicates: int, untaught: int, ranks: Ranks, shown: NDArray[np.bool_]) -> None:
         """Count a batch that was applied.
 
         Parameters
         ----------
         events, duplicates : int
             New messages in it, and how many of them were repeats of an earlier one.
+        untaught : int
+            How many events lay beyond what their users may teach in an hour.
         ranks : Ranks
             Of the items chosen.
         shown : ndarray of bool, shape of ``ranks``
@@ -71,16 +76,16 @@ class Status:
         self.batches += 1
         self.events_applied += events - duplicates
         self.duplicates += duplicates
+        self.untaught += untaught
         self.quality.add(ranks.blend)
         self.popularity.add(ranks.popularity)
         self._list_hits += int(shown.sum())
 
-    def delivered(self, ages: NDArray[np.float64], lists: int, refused: list[str]) -> None:
+    def delivered(self, ages: NDArray[np.float64], refused: list[str]) -> None:
         """Count a batch whose lists are in Redis: ages in ms of its events by then, and reasons of its dead letters."""
         now = time.time()
         self._first = self._first or now
         self._last = now
-        self.lists_written += lists
         self.refused(refused)
         self.freshness.add(ages)
 
@@ -95,9 +100,12 @@ class Status:
             "started": round(self.started, 3),
             "events_applied": self.events_applied,
             "duplicates": self.duplicates,
+            "untaught": self.untaught,
             "dead_letters": sum(self.dead_letters.values()),
             "dead_letters_by_reason": dict(self.dead_letters),
             "lists_written": self.lists_written,
+            "users_described": self.described,
+            "forgets_ignored": self.forgets_ignored,
             "batches": self.batches,
             "events_per_batch": round(self.events_applied / self.batches, 2) if self.batches else None,
             "events_per_second": round(self.events_applied / seconds, 1) if seconds > 0 else None,

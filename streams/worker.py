@@ -24,12 +24,13 @@ from faust.app.base import BootStrategy
 
 from contracts.events import Click, Rating
 from contracts.redis import DAY_S, Keys
-from contracts.topics import CLICKS, ITEMS, LEARNING, RATINGS, topic_name
+from contracts.topics import CLICKS, ITEMS, LEARNING, RATINGS, USERS, topic_name
 from infra.errors import BrokerError, HeadraceError
 from infra.redis import connect
 from infra.settings import Settings
 from models.engine import Engine
 from models.policy import Policy
+from models.users import Limits
 from models.warmup import warm_up
 from serving.store import Store
 from streams.admin import topic_ids, topic_partitions
@@ -52,6 +53,8 @@ _FRESHEN_S = 0.1
 _FORGET_WORKERS_MS = 3600 * 1000
 # Records of the learning log folded in one turn of the event loop.
 _LOG_BATCH = 20
+_BY_USER = ("clicks", "ratings", "users")
+"""Topics keyed by user: a group member reads the same partitions of all of them."""
 
 
 class _OwnConsumer(BootStrategy):
@@ -122,9 +125,9 @@ class _Worker(mode.Service):
         self._app, self._settings = app, settings
         self._topics = {
             topic.name: topic_name(topic, settings.kafka.prefix, settings.namespace)
-            for topic in (CLICKS, RATINGS, ITEMS, LEARNING)
+            for topic in (CLICKS, RATINGS, USERS, ITEMS, LEARNING)
         }
-        self._user_topics = [self._topics["clicks"], self._topics["ratings"]]
+        self._user_topics = [self._topics[name] for name in _BY_USER]
         self._name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
         self._ready = False
         self._loop: asyncio.AbstractEventLoop
@@ -136,7 +139,10 @@ class _Worker(mode.Service):
         kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
         ids = topic_ids(settings, list(topics.values()))
         rules = Policy(**msgspec.structs.asdict(settings.policy))
-        self._engine = Engine(model.seed, work.resident_users, model.rating_users, model.weights, rules)
+        self._engine = Engine(
+            model.seed, work.resident_users, model.rating_users, model.weights, rules,
+            taught_per_hour=model.taught_per_hour, taught_per_item=model.taught_per_item,
+        )  # fmt: skip
         self._store = Store(
             connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S
         )
@@ -153,14 +159,16 @@ class _Worker(mode.Service):
             self._engine, self._store, self._log, self._outbox, letters, lambda reason: self._status.refused([reason])
         )
         self._lists = ListMaker(
-            self._engine, model.list_length, model.reasons, lambda user: self._ownership.epoch(user)
-        )
+            self._engine, model.list_length, model.reasons, lambda user: self._ownership.epoch(user),
+            Limits(model.session_gap_s * 1000, work.list_days * DAY_S * 1000),
+        )  # fmt: skip
         self._applier = Applier(
             self._engine, self._store, self._log, self._outbox, letters, self._lists, self._status,
             kinds={topics["clicks"]: Click, topics["ratings"]: Rating},
             topic_ids=ids,
             partitions=partitions,
             score_every=model.score_every,
+            in_flight=lambda: self._consumer.in_flight,
             warn=self.log.warning,
         )  # fmt: skip
         self._barrier = Barrier(
@@ -170,7 +178,7 @@ class _Worker(mode.Service):
         self._ownership = Ownership(self._engine.users, self._store, self._applier, self._barrier)
         self._checkpoints = Checkpoints(settings.checkpoints, self.log.warning)
         # Room for what the consumer may have in flight, so that its thread never waits for a channel.
-        channels = {name: self._app.channel(maxsize=work.window + 1) for name in ("clicks", "ratings")}
+        channels = {name: self._app.channel(maxsize=work.window + 1) for name in _BY_USER}
         declare(self._app, channels, self._applier)
         self._log_reader = TopicReader(topics["learning"], kafka, self._log.arrived, self._crash, batch=_LOG_BATCH)
         self._item_reader = TopicReader(topics["items"], kafka, self._shelf.put, self._crash)
@@ -181,7 +189,7 @@ class _Worker(mode.Service):
         if work.instance:
             group["group.instance.id"] = work.instance
         self._consumer = GroupConsumer(
-            {topics[name]: channels[name] for name in ("clicks", "ratings")},
+            {topics[name]: channels[name] for name in _BY_USER},
             self._ownership,
             group,
             batch=work.batch,
@@ -259,7 +267,8 @@ class _Worker(mode.Service):
         async for _ in self.itertimer(1.0, name="shared lists"):
             if self._ready:
                 self._shelf.expire()
-                self._put(self._lists.write_shared(self._store))
+                # Waited for, so that they do not pile up while Redis is away.
+                await self._written(self._lists.write_shared(self._store))
 
     @mode.Service.task
     async def _freshen(self) -> None:
@@ -306,6 +315,16 @@ class _Worker(mode.Service):
             await asyncio.to_thread(self._store.write_status, self._name, value)
         except Exception as error:  # the status must never be what stops a worker
             self.log.warning("status not written: %s", error)
+
+    async def _written(self, write: Any) -> None:
+        done = asyncio.Event()
+
+        async def step() -> None:
+            await self._outbox.call(write)
+            done.set()
+
+        self._outbox.put(step)
+        await done.wait()
 
     def _put(self, write: Any) -> None:
         async def step() -> None:

@@ -50,7 +50,10 @@ def test_learning_records_of_every_version_decode(path: Path) -> None:
     assert lessons.sources == golden.LESSONS.sources
     assert lessons.items == golden.LESSONS.items
     assert lessons.introduced == golden.LESSONS.introduced
-    later = {"gap": [0, 0, 0], "kind": [0, 0, 7], "value": [np.nan] * 3} if path.name == "learning-1.bin" else {}
+    later: dict[str, list[float]] = {}
+    if path.name == "learning-1.bin":
+        later = {"gap": [0, 0, 0], "kind": [0, 0, 7], "value": [np.nan] * 3}
+        later |= {"attribute_lengths": [0, 0, 0], "attributes": []}
     for column in golden.COLUMNS:
         decoded, expected = getattr(lessons, column), getattr(golden.LESSONS, column)
         expected = np.array(later.get(column, expected), expected.dtype)
@@ -66,6 +69,8 @@ def test_user_states_of_every_version_decode(path: Path) -> None:
     slots = np.array([table.slot("u1")], np.int32)
     assert table.seen(slots)[0].tolist() == golden.SEEN
     values = [np.nan] * 3 if path.name == "user-1.bin" else golden.VALUES
+    attributes, n = table.attributes(slots)
+    assert attributes[0, : n[0]].tolist() == ([] if path.name == "user-1.bin" else golden.ATTRIBUTES)
     np.testing.assert_array_equal(table.details(slots)[2][0, :3], values[::-1])
     if path.name == f"user-{USER}.bin":
         assert table.encode(slots[0]) == golden.user_state()

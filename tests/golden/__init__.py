@@ -57,11 +57,14 @@ LESSONS = Lessons(
     gap=np.array([0, 3600, 2**31 - 1], np.int32),
     kind=np.array([0, 8, 7], np.uint8),
     value=np.array([np.nan, -np.inf, 4.5], np.float16),
+    attribute_lengths=np.array([2, 0, 1], np.uint8),
+    attributes=np.array([0, 2**32 - 1, 7], np.uint32),
 )
 COLUMNS = [field.name for field in fields(Lessons) if field.name not in ("sources", "items", "introduced")]
 HISTORY = [(item_key("i1"), TIME, 0), (item_key("1193"), TIME + 5, 7), (item_key("i1"), TIME - 5, 10)]
 """Of the golden user: (item key, time, type), oldest first."""
 VALUES = [np.nan, 3.5, np.nan]
+ATTRIBUTES = [7, 2**32 - 1]
 SEEN = [item_key("i1"), item_key("1193")]
 
 
@@ -70,6 +73,7 @@ def user_state() -> bytes:
     keys, times, kinds = zip(*HISTORY, strict=True)
     table = UserTable(resident=1)
     table.admit("u1", None)
+    table.describe(table.slot("u1"), np.array(ATTRIBUTES, np.uint32))
     table.apply(
         Arrivals(
             slot=np.zeros(3, np.int32),

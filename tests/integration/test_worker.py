@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contracts.events import Click, Item, Rating
+from contracts.events import Click, Item, Rating, User
 from contracts.redis import decode_vector
 from infra.settings import Settings
 from tests.worker import Worker, publish, working
@@ -104,6 +104,29 @@ def test_what_a_visitor_rates_is_predicted_for_the_items_he_is_shown(settings: S
         publish(settings, *ratings)
         worker.wait_until_fresh("u0", "u1")
         assert min(worker.list_of("u1")["ratings"]) > max(worker.list_of("u0")["ratings"])
+
+
+def test_who_is_only_described_gets_the_list_of_his_like_and_keeps_it_across_a_restart(settings: Settings) -> None:
+    with working(settings) as worker:
+        users = (User(f"u{user}", attributes={"likes": "crime" if user % 2 else "space"}) for user in range(24))
+        publish(settings, *users)
+        worker.wait(lambda: worker.status().get("users_described") == 24)
+        publish(settings, *visits())
+        worker.wait_until_applied()
+        publish(settings, User("new", attributes={"likes": "crime"}), User("u0", forget=True))
+        publish(settings, User("odd", attributes={"likes": "nothing that anybody knows"}))
+        worker.wait(lambda: worker.list_of("new") != {})
+        head = taste_of(worker.list_of("new")["items"][:10])
+        assert head["crime"] > head["space"]
+        worker.wait(lambda: worker.status()["users_described"] == 26)
+        assert worker.status()["forgets_ignored"] == 1
+        assert worker.list_of("odd") == {}
+        worker.stop()
+        worker.store.delete(worker.keys.top("new"))
+        worker.start()
+        publish(settings, Click("new", "space3"))
+        worker.wait_until_fresh("new")
+        assert "space3" not in worker.list_of("new")["items"]
 
 
 def test_a_dislike_is_remembered_and_not_recommended_for(settings: Settings) -> None:

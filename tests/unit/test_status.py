@@ -52,12 +52,14 @@ def ranks(*values: float) -> Ranks:
 
 def test_a_report_adds_up() -> None:
     status = Status()
-    status.observed(10, 2, ranks(1.0, 20.0), np.array([True, False]))
-    status.observed(5, 0, ranks(2.0), np.array([True]))
-    status.delivered(np.full(13, 20.0), 7, ["malformed", "bad id"])
+    status.observed(10, 2, 3, ranks(1.0, 20.0), np.array([True, False]))
+    status.observed(5, 0, 1, ranks(2.0), np.array([True]))
+    status.delivered(np.full(13, 20.0), ["malformed", "bad id"])
     status.refused(["malformed"])
+    status.lists_written += 7
     report = status.report()
     assert report["events_applied"] == 13
+    assert report["untaught"] == 4
     assert report["duplicates"] == 2
     assert report["lists_written"] == 7
     assert report["batches"] == 2

@@ -12,6 +12,7 @@ from models.arrivals import TOPICS
 from models.users import UserTable
 
 NAMES = ["", "a", "b", "ä", "b:c", "d"]
+LIMITS = (6, 2)  # events that teach within an hour, in all and about one item
 
 
 class Table(RuleBasedStateMachine):
@@ -19,8 +20,8 @@ class Table(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = UserTable(resident=3)
-        self.users = {name: User() for name in NAMES}
+        self.table = UserTable(3, *LIMITS)
+        self.users = {name: User(per_hour=LIMITS[0], per_item=LIMITS[1]) for name in NAMES}
         self.stored: dict[str, bytes] = {}
         self.unstored: set[str] = set()
         self.next = [0] * len(TOPICS)
@@ -31,7 +32,7 @@ class Table(RuleBasedStateMachine):
                 st.sampled_from(NAMES),
                 st.integers(1, 12),  # item
                 st.integers(1, 300),  # identity
-                st.integers(0, 100),  # time
+                st.integers(0, 100).map(lambda time: time * 100_000),  # nearly three hours
                 st.integers(0, 10),  # kind
                 st.integers(0, len(TOPICS) - 1),
                 st.sampled_from(["next", "next", "next", "again", "foreign"]),
@@ -83,7 +84,7 @@ class Table(RuleBasedStateMachine):
     @rule()
     def store_and_load_everybody(self) -> None:
         self.store()
-        self.table = UserTable(resident=3)
+        self.table = UserTable(3, *LIMITS)
         self.load(NAMES)
         for name, state in self.stored.items():
             assert self.table.encode(self.table.slot(name)) == state

@@ -139,14 +139,3 @@ def test_who_cannot_be_read_is_not_resident(table: UserTable) -> None:
     assert table.missing(["b"]) == ["b"]
     table.admit("b", None)
     compare(table, {"b": User()}, ["b"])
-
-
-def test_users_with_the_oldest_lists_are_outdated_first() -> None:
-    table = UserTable(resident=10)
-    for name in ("a", "b", "c", "d", "e"):
-        table.admit(name, None)
-    table.apply(arrivals(table, [click(1, name) for name in ("a", "b", "c", "d")]))
-    table.listed[[table.slot(name) for name in ("a", "b", "c", "d", "e")]] = [7, 3, 9, 0, 0]
-    named = [[table.names[slot] for slot in table.outdated(9, n)] for n in (10, 2)]
-    assert named == [["d", "b", "a"], ["d", "b"]]
-    assert not len(table.outdated(0, 10))

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from contracts.learning import HISTORY
-from models.arrivals import APPLIED, CONTAINED, DUPLICATE, REPEAT, TOPICS, Arrivals, Observed
+from models.arrivals import APPLIED, CONTAINED, DUPLICATE, HOUR_MS, REPEAT, TOPICS, Arrivals, Observed
+from models.arrivals import TAUGHT_PER_HOUR as PER_HOUR
+from models.arrivals import TAUGHT_PER_ITEM as PER_ITEM
 from models.seen import MAX_SEEN
 from models.users import UserTable
 
@@ -31,6 +33,11 @@ class User:
     history: list[Event] = field(default_factory=list)  # oldest first, all of it
     seen: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=lambda: [-1] * len(TOPICS))
+    per_hour: int = PER_HOUR
+    per_item: int = PER_ITEM
+    hour: int = 0
+    in_hour: int = 0
+    taught: list[bool] = field(default_factory=list)  # event by event of the history
 
     def let_go(self) -> None:
         if len(self.seen) >= MAX_SEEN:
@@ -49,6 +56,12 @@ class User:
             return DUPLICATE
         if recent and recent[-1].item == event.item:
             return REPEAT
+        hour = event.time // HOUR_MS
+        about = sum(earlier.item == event.item and earlier.time // HOUR_MS == hour for earlier in recent)
+        if hour > self.hour:
+            self.hour, self.in_hour = hour, 0
+        self.taught.append(self.in_hour < self.per_hour and about < self.per_item)
+        self.in_hour += 1
         self.history.append(event)
         if event.item not in self.seen:
             self.seen.append(event.item)
@@ -78,10 +91,13 @@ def apply(table: UserTable, users: dict[str, User], events: list[Event]) -> Obse
     for index, event in enumerate(events):
         user = users[event.user]
         before = user.history[-HISTORY:][::-1]
+        heard = user.taught[-HISTORY:][::-1]
         n_seen, novel = len(user.seen), event.item not in user.seen
         assert observed.outcome[index] == user.apply(event), event
         if observed.outcome[index] != APPLIED:
-            before, n_seen, novel = [], 0, False
+            before, heard, n_seen, novel = [], [], 0, False
+        assert observed.taught[index] == (observed.outcome[index] == APPLIED and user.taught[-1])
+        assert observed.heard()[index].tolist() == heard + [True] * (HISTORY - len(heard))
         assert observed.lengths[index] == len(before)
         for name, attribute in (("history", "item"), ("times", "time"), ("kinds", "kind"), ("values", "value")):
             expected = np.array([getattr(earlier, attribute) for earlier in before] + [0] * (HISTORY - len(before)))

@@ -14,6 +14,7 @@ from models.engine import Batch, Engine, Observation
 from models.item_model import ItemModel
 
 START = 1_700_000_000_000  # ms since the epoch
+MINUTE_MS = 60_000
 WISHES = tuple(name for name in TYPES if name not in NEGATIVE_TYPES)
 Events = Sequence[Click | Rating]
 
@@ -34,7 +35,7 @@ def events(
         item = int(items * draw.random() ** 2) if jump else (last[user] + int(draw.integers(1, 4))) % items
         item = (item + (item == last[user])) % items
         last[user] = item
-        time = START + 1000 * index
+        time = START + MINUTE_MS * index
         if draw.random() < ratings:
             stream.append(Rating(f"u{user}", f"i{item}", float(draw.integers(1, 6)), time))
         else:
@@ -109,6 +110,8 @@ def stretch(whole: Lessons, start: int, stop: int) -> Lessons:
         lengths=whole.lengths[held],
         history=whole.history[np.repeat(held, whole.lengths)],
         value=whole.value[np.repeat(held, whole.lengths)],
+        attribute_lengths=whole.attribute_lengths[held],
+        attributes=whole.attributes[np.repeat(held, whole.attribute_lengths)],
     )
 
 

@@ -1,0 +1,263 @@
+"""Which lists are made anew though their users do nothing, and when a burst of events gets only one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from workload import START, events, learned
+
+from contracts.events import Click, encode
+from contracts.learning import Lessons
+from models.arrivals import Arrivals
+from models.engine import Engine
+from models.users import Limits, UserTable
+from streams.applier import Applier
+from streams.lists import ListMaker
+from streams.outbox import Outbox
+from streams.records import Records
+from streams.status import Status
+
+SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
+NOW = 1_800_000_000_000
+LIMITS = Limits(session_ms=30 * MINUTE, gone_ms=90 * DAY)
+REVISION = 9
+
+
+def table(users: dict[str, tuple[int, int, int]]) -> UserTable:
+    """Return a table of users, given as (revision of the list, its age, for how long the user has been silent)."""
+    found = UserTable(resident=1000)
+    for name, (listed, age, silent) in users.items():
+        found.admit(name, None)
+        slot = found.slot(name)
+        one = np.array([slot], np.int32)
+        columns = (one, np.uint64, np.uint64, np.int64, np.uint8, np.float32, np.int8, np.int64)
+        found.apply(Arrivals(one, *(np.ones(1, dtype) for dtype in columns[1:-1]), np.full(1, -1)))
+        found.listed[slot], found.made[slot], found.acted[slot] = listed, NOW - age, NOW - silent
+    return found
+
+
+def due(found: UserTable, n: int = 1000, limits: Limits = LIMITS) -> list[str]:
+    return [found.names[slot] for slot in found.due(REVISION, n, NOW, limits)]
+
+
+def test_the_longest_outdated_come_first_for_users_silent_alike() -> None:
+    ages = {"a": 5 * SECOND, "b": 9 * SECOND, "c": 7 * SECOND}
+    found = table({name: (REVISION - 1, age, 9 * SECOND) for name, age in ages.items()})
+    assert due(found) == ["b", "c", "a"]
+    assert due(found, 2) == ["b", "c"]
+
+
+def test_what_is_up_to_date_is_not_made_again() -> None:
+    assert due(table({"a": (REVISION, 9 * SECOND, 9 * SECOND)})) == []
+
+
+def test_who_is_gone_costs_nothing() -> None:
+    assert due(table({"a": (1, 91 * DAY, 90 * DAY), "b": (1, 89 * DAY, 89 * DAY)})) == ["b"]
+
+
+def test_who_has_been_away_for_long_does_not_take_the_turn_of_who_was_just_here() -> None:
+    users = {f"old{n}": (1, 2 * DAY, 3 * DAY + n) for n in range(100)}
+    users["here"] = (REVISION - 1, 10 * SECOND, 10 * SECOND)
+    assert due(table(users), 5)[0] == "here"
+
+
+@pytest.mark.parametrize("silent", [MINUTE, 10 * MINUTE, DAY])
+def test_the_longer_somebody_is_away_the_less_often_his_list_is_made(silent: int) -> None:
+    made = (REVISION - 1, silent // 10, silent), (REVISION - 1, silent // 7, silent)
+    assert due(table({"early": made[0], "ready": made[1]})) == ["ready"]
+
+
+def test_a_silent_user_is_served_a_few_times_while_his_silence_doubles() -> None:
+    found, made = table({"a": (1, 0, HOUR)}), 0
+    for later in range(0, 3 * HOUR, MINUTE):  # from one hour of silence to four
+        if len(found.due(REVISION, 10, NOW + later, LIMITS)):
+            found.made[0] = NOW + later
+            made += 1
+    assert 8 <= made <= 12
+
+
+def test_a_list_is_made_once_when_a_session_is_over_though_nothing_was_learned() -> None:
+    found = table({"a": (REVISION, 31 * MINUTE, 31 * MINUTE), "b": (REVISION, 29 * MINUTE, 29 * MINUTE)})
+    assert due(found) == ["a"]
+    found.made[found.slot("a")] = NOW
+    assert due(found) == []
+
+
+def test_who_has_no_events_and_no_attributes_is_never_due() -> None:
+    found = table({})
+    for name in ("a", "b"):
+        found.admit(name, None)
+        found.acted[found.slot(name)] = NOW - SECOND
+    found.describe(found.slot("b"), np.array([5], np.uint32))
+    assert due(found) == ["b"]
+
+
+def test_who_left_the_memory_is_not_due_and_his_slot_starts_anew() -> None:
+    found = table({"a": (1, 9 * SECOND, 9 * SECOND)})
+    found.changed()
+    found.clear()
+    assert due(found) == []
+    found.admit("b", None)
+    assert (found.made[0], found.acted[0], found.listed[0]) == (0, 0, 0)
+
+
+def test_items_wait_for_their_turn_and_none_for_ever() -> None:
+    items = learned(events(400)).items
+    everything = sorted(items.touched(10_000))
+    busy = everything[:3]
+    for row in everything:
+        items._touched.add(row)
+    handed: list[int] = []
+    for _ in range(len(everything)):
+        items._touched.update(busy)  # learned from again and again
+        handed += items.touched(2)
+    assert set(handed) == set(everything)
+
+
+# The applier between a consumer and an outbox; what it writes is noted.
+
+
+class Journal:
+    """Stands at both ends of the event path: in the place of the store, of the log and of Kafka's messages."""
+
+    def __init__(self) -> None:
+        self.lines: list[Any] = []
+
+    def write_lists(self, lists: list[tuple[str, bytes]], offsets: dict[tuple[str, int], int]) -> None:
+        self.lines.append(("lists", sorted(user for user, _ in lists), dict(offsets)))
+
+    def load_states(self, users: list[tuple[int, str]]) -> list[bytes | None]:
+        return [None] * len(users)
+
+    def append(self, lessons: Lessons) -> None:
+        self.lines.append(("lessons", lessons.offset.tolist()))
+
+    def fold(self) -> None:
+        """Nothing comes back."""
+
+
+class Message:
+    def __init__(self, event: Click, offset: int) -> None:
+        self._event, self._offset = event, offset
+
+    def value(self) -> bytes:
+        return encode(self._event)
+
+    def key(self) -> bytes:
+        return str(self._event.user).encode()
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, START
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self._offset
+
+
+class Path:
+    """An applier with batches before it."""
+
+    def __init__(self, batches: int) -> None:
+        self.journal, self.status, engine = Journal(), Status(), Engine(resident_users=100)
+        self.waiting = batches
+        self.outbox = Outbox(lambda error: self.journal.lines.append(error))
+        journal: Any = self.journal
+        self.applier = Applier(
+            engine, journal, journal, self.outbox, journal,
+            ListMaker(engine, 10, 2, lambda user: 1, LIMITS), self.status,
+            kinds={"clicks": Click}, topic_ids={"clicks": "id"}, partitions=1, score_every=1,
+            in_flight=lambda: self.waiting, warn=print,
+        )  # fmt: skip
+
+    def records(self, number: int, size: int, user: str, ours: bool = True) -> Records:
+        first = number * size
+        messages: list[Any] = [
+            Message(Click(user, f"i{offset}", START + offset), offset) for offset in range(first, first + size)
+        ]
+        return Records("clicks", messages, {0: (first, first + size - 1)}, lambda: ours, self.done(number))
+
+    def done(self, number: int) -> Callable[[], None]:
+        def done() -> None:
+            self.waiting -= 1
+            self.journal.lines.append(("done", number))
+
+        return done
+
+    async def run(self, work: Callable[[], Any]) -> list[Any]:
+        async with self.outbox:
+            await work()
+            await self.outbox.drained()
+        return self.journal.lines
+
+
+def test_a_burst_that_waits_gets_one_list_before_any_of_it_is_done() -> None:
+    path = Path(batches=3)
+
+    async def work() -> None:
+        for number in range(3):
+            await path.applier.apply(path.records(number, 5, "u"))
+
+    lines = asyncio.run(path.run(work))
+    assert lines[0] == ("lists", ["u"], {("clicks", 0): 15})
+    assert lines[1:] == [
+        line for number in range(3) for line in (("lessons", list(range(5 * number, 5 * number + 5))), ("done", number))
+    ]
+    assert (path.status.events_applied, path.status.lists_written) == (15, 1)
+
+
+def test_without_a_batch_behind_it_every_batch_gets_its_lists_at_once() -> None:
+    path = Path(batches=0)
+
+    async def work() -> None:
+        for number in range(3):
+            path.waiting += 1
+            await path.applier.apply(path.records(number, 5, "u"))
+            await path.outbox.drained()
+
+    lines = asyncio.run(path.run(work))
+    assert [line[0] for line in lines] == ["lists", "lessons", "done"] * 3
+
+
+def test_a_barrier_finds_nothing_applied_that_is_not_handed_over() -> None:
+    path = Path(batches=3)
+
+    async def work() -> None:
+        await path.applier.apply(path.records(0, 5, "u"))
+        assert not path.journal.lines
+        await path.applier.between_batches(lambda: path.outbox.put(step))
+
+    async def step() -> None:
+        path.journal.lines.append("barrier")
+
+    lines = asyncio.run(path.run(work))
+    assert [line if line == "barrier" else line[0] for line in lines] == ["lists", "lessons", "done", "barrier"]
+
+
+def test_a_batch_that_is_not_ours_any_more_does_not_keep_the_ones_before_it_waiting() -> None:
+    path = Path(batches=2)
+
+    async def work() -> None:
+        await path.applier.apply(path.records(0, 5, "u"))
+        await path.applier.apply(path.records(1, 5, "v", ours=False))
+
+    lines = asyncio.run(path.run(work))
+    assert [line[:2] for line in lines] == [
+        ("done", 1), ("lists", ["u"]), ("lessons", [0, 1, 2, 3, 4]), ("done", 0),
+    ]  # fmt: skip
+
+
+def test_no_more_than_a_few_batches_wait_for_each_other() -> None:
+    path = Path(batches=100)
+
+    async def work() -> None:
+        for number in range(9):
+            await path.applier.apply(path.records(number, 2, f"u{number}"))
+
+    lines = asyncio.run(path.run(work))
+    assert [len(line[1]) for line in lines if line[0] == "lists"] == [4, 4]
