@@ -58,6 +58,7 @@ class Model(_Section, frozen=True):
 
     list_length: Annotated[int, Meta(ge=1, le=1000)] = 100
     reasons: Annotated[int, Meta(ge=0, le=100)] = 20
+    category_lists: Annotated[int, Meta(ge=0, le=1000)] = 100  # categories with lists of their own, the largest
     seed: int = 0
     rating_users: Positive = 200_000  # rows of the rating model, the least recently used leave first
     weights: dict[

@@ -17,6 +17,7 @@ from contracts.events import item_key
 from models.kernel import grown, kernel
 
 UNKNOWN = -1
+_NOT_YET = -1
 
 
 class Catalogue:
@@ -30,6 +31,10 @@ class Catalogue:
         Row → key.
     events : ndarray of int64, shape (capacity,)
         Row → number of events learned.
+    appeared : ndarray of int64, shape (capacity,)
+        Row → what the clock showed when the item came, ms since the epoch.
+    clock : int
+        The latest time of any event, ms since the epoch.
     known : ndarray of int32, shape (capacity,)
         Rows of the known items in the order in which they became known; the first ``n_known`` count.
     """
@@ -38,6 +43,8 @@ class Catalogue:
         self.ids: list[str] = []
         self.keys = np.zeros(1024, np.uint64)
         self.events = np.zeros(1024, np.int64)
+        self.appeared = np.full(1024, _NOT_YET, np.int64)
+        self.clock = 0
         self.known = np.zeros(1024, np.int32)
         self.n_known = 0
         self._slots = np.full(4096, UNKNOWN, np.int32)
@@ -70,21 +77,40 @@ class Catalogue:
             rows[position] = found if found != UNKNOWN else self._append(ids[position], keys[position])
         return rows
 
-    def count(self, rows: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Count one event for each row; return how many items were known at each, itself included."""
+    def count(self, rows: NDArray[np.int32], times: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Count one event for each row; return how many items were known at each, itself included.
+
+        ``times`` are the events', ms since the epoch; without them the clock stands still.
+        """
         known_at = np.empty(len(rows), np.int64)
-        self.n_known = _count(rows, self.events, self.known, self.n_known, known_at)
+        times = np.zeros(len(rows), np.int64) if times is None else np.array(times)  # a log's own are read-only
+        self.n_known, self.clock = _count(
+            rows, times, self.events, self.appeared, self.known, self.n_known, self.clock, known_at
+        )
         return known_at
+
+    def settle(self, rows: NDArray[np.int32]) -> None:
+        """Say that those of the rows that have had no event came now."""
+        waiting = rows[self.appeared[rows] == _NOT_YET]
+        self.appeared[waiting] = self.clock
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold."""
         n = len(self)
-        return {"ids": list(self.ids), "events": self.events[:n].copy(), "known": self.known[: self.n_known].copy()}
+        return {
+            "ids": list(self.ids),
+            "events": self.events[:n].copy(),
+            "appeared": self.appeared[:n].copy(),
+            "clock": self.clock,
+            "known": self.known[: self.n_known].copy(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over :meth:`state`; for a catalogue that is still empty."""
         self.admit(state["ids"])
         self.events[: len(self)] = state["events"]
+        self.appeared[: len(self)] = state["appeared"]
+        self.clock = state["clock"]
         self.n_known = len(state["known"])
         self.known[: self.n_known] = state["known"]
 
@@ -93,11 +119,13 @@ class Catalogue:
         if row == self.capacity:
             self.keys = grown(self.keys, 2 * row)
             self.events = grown(self.events, 2 * row)
+            self.appeared = grown(self.appeared, 2 * row)
             self.known = grown(self.known, 2 * row)
             self._slots = np.full(8 * row, UNKNOWN, np.int32)
             _fill(self.keys, row, self._slots)
         self.ids.append(item)
         self.keys[row] = key
+        self.appeared[row] = _NOT_YET
         _insert(key, row, self._slots)
         return row
 
@@ -130,12 +158,15 @@ def _find(wanted, keys, slots):
 
 
 @kernel
-def _count(rows, events, known, n_known, known_at):
+def _count(rows, times, events, appeared, known, n_known, clock, known_at):
     for position in range(len(rows)):
         row = rows[position]
+        clock = max(clock, times[position])
+        if appeared[row] == _NOT_YET:
+            appeared[row] = clock
         if events[row] == 0:
             known[n_known] = row
             n_known += 1
         events[row] += 1
         known_at[position] = n_known
-    return n_known
+    return n_known, clock

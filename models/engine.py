@@ -21,10 +21,11 @@ from models import policy, ranking
 from models.arrivals import APPLIED, TOPICS, Arrivals, Observed, opinions
 from models.availability import Availability
 from models.item_model import ItemModel
-from models.labels import Labels
+from models.labels import NEVER, Labels
 from models.policy import Policy
 from models.ranking import Lists, Ragged
 from models.scorers.popularity import POPULAR
+from models.shared import largest
 from models.users import UserTable
 
 _KINDS = {name: position for position, name in enumerate(TYPES)}
@@ -187,25 +188,28 @@ class Engine:
         rules = self._rules(slots, withheld)
         return ranking.top(vectors, recent, self._seen(slots), withheld, self.items.tables(), rules, n, reasons)
 
-    def popular(self, half_life: int, n: int) -> tuple[list[str], list[float]]:
+    def popular(self, half_life: int, n: int, among: NDArray[np.int32] | None = None) -> tuple[list[str], list[float]]:
         """Return the ids and scores of the most popular items that may be shown, best first.
 
         ``half_life`` is a position in :data:`models.scorers.popularity.HALF_LIVES`; scores are shares of the first.
+        ``among`` limits it to some rows.
         """
-        catalogue = self.items.catalogue
-        counts = self.items.popularity.counts[: len(catalogue), half_life].copy()
-        counts[self.availability.withheld()] = 0.0
-        rows = np.argsort(-counts, kind="stable")[:n]
-        rows = rows[counts[rows] > 0.0]
-        shares = counts[rows] / max(counts[rows[0]], 1e-300) if len(rows) else counts[rows]
-        return [catalogue.ids[row] for row in rows], np.round(shares, 4).tolist()
+        rows = self._shown(among)
+        counts = self.items.popularity.counts[rows, half_life]
+        best = largest(counts, n)
+        best = best[counts[best] > 0.0]
+        shares = counts[best] / max(counts[best[0]], 1e-300) if len(best) else counts[best]
+        return self._ids(rows[best]), np.round(shares, 4).tolist()
 
-    def latest(self, n: int) -> tuple[list[str], list[float]]:
-        """Return the ids of the newest items that may be shown, newest first, and for each how new it is, 1 … 0."""
-        rows = np.flatnonzero(~self.availability.withheld())[::-1][:n]
-        return [self.items.catalogue.ids[row] for row in rows], np.round(
-            1.0 - np.arange(len(rows)) / max(n, 1), 4
-        ).tolist()
+    def latest(self, n: int, among: NDArray[np.int32] | None = None) -> tuple[list[str], list[float]]:
+        """Return the ids of the newest items that may be shown, newest first, and for each how new it is, 1 … 0.
+
+        An item is as old as it says itself (``created``), else as its first appearance.
+        """
+        rows = self._shown(among)[::-1]  # of equally old ones, those that came last first
+        created = self.labels.created()[rows]
+        best = largest(np.where(created == NEVER, self.items.catalogue.appeared[rows], created), n)
+        return self._ids(rows[best]), np.round(1.0 - np.arange(len(best)) / max(n, 1), 4).tolist()
 
     def vectors(self, users: Sequence[str]) -> list[tuple[str, NDArray[np.float32]]]:
         """Return the vectors to publish of resident users, (d + 1,): his embedding, and 1 for the item's bias."""
@@ -252,6 +256,15 @@ class Engine:
             history=observed.history[taught][held],
             value=opinions(observed.kinds[taught][held], observed.values[taught][held]),
         )
+
+    def _shown(self, among: NDArray[np.int32] | None) -> NDArray[Any]:
+        """Return the rows, or those of ``among``, that may be shown."""
+        withheld = self.availability.withheld()
+        return np.flatnonzero(~withheld) if among is None else among[~withheld[among]]
+
+    def _ids(self, rows: NDArray[Any]) -> list[str]:
+        ids = self.items.catalogue.ids
+        return [ids[row] for row in rows.tolist()]
 
     def _rules(self, slots: NDArray[np.int32], withheld: NDArray[np.bool_]) -> policy.Rules:
         items, names = self.items, self.users.names

@@ -21,7 +21,7 @@ from models.scorers.cooccurrence import Cooccurrence
 from models.scorers.embeddings import Embeddings
 from models.scorers.popularity import Popularity
 
-FORMAT = 1
+FORMAT = 2
 
 
 class UnfitModel(Exception):
@@ -77,13 +77,15 @@ class ItemModel:
         if position < self.position:
             return 0
         self.position = position + 1
-        self._admit(lessons.introduced)
+        introduced = self._admit(lessons.introduced)
         rows_of_items = self._admit(lessons.items)
         fresh = self._fresh(lessons) & (lessons.weight > 0)
         n = int(fresh.sum())
         if n:
             self._fold(lessons, rows_of_items[lessons.item], fresh, position)
             self.events += n
+        self.catalogue.settle(introduced)
+        self.catalogue.settle(rows_of_items)
         return n
 
     def tables(self) -> Tables:
@@ -164,14 +166,14 @@ class ItemModel:
         lengths = lessons.lengths.astype(np.int64)
         history = self.catalogue.rows(lessons.history)
         rating, rater = lessons.rating, lessons.rater
-        weights = lessons.weight
+        weights, times = lessons.weight, lessons.time
         if not fresh.all():
             history = history[np.repeat(fresh, lengths)]
-            rows, lengths, weights = rows[fresh], lengths[fresh], weights[fresh]
+            rows, lengths, weights, times = rows[fresh], lengths[fresh], weights[fresh], times[fresh]
             rating, rater = rating[fresh], rater[fresh]
         starts = np.zeros(len(rows) + 1, np.int64)
         np.cumsum(lengths, out=starts[1:])
-        known_at = self.catalogue.count(rows)
+        known_at = self.catalogue.count(rows, times)
         seed = int(draw(np.uint64(self._seed), np.uint64(position)))
         self.popularity.learn(rows, weights)
         self.pairs.learn(rows, weights, history, starts, seed)

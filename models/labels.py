@@ -37,6 +37,11 @@ class Labels:
     ----------
     catalogue : Catalogue
         Gives the rows.
+
+    Attributes
+    ----------
+    changes : int
+        How often a row's label was set.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -47,6 +52,8 @@ class Labels:
         self._groups = np.full((1024, 2), NONE, np.int32)
         self._created = np.full(1024, NEVER, np.int64)
         self._members: dict[str, set[int]] = {}
+        self._sorted: dict[str, NDArray[np.int32]] = {}
+        self.changes = 0
 
     def put(self, item: Item) -> None:
         """Take over an item's newest record."""
@@ -74,7 +81,10 @@ class Labels:
     def categories(self) -> dict[str, NDArray[np.int32]]:
         """Return the rows of the items of every category that has any, in their order."""
         self._follow()
-        return {name: np.sort(np.fromiter(rows, np.int32, len(rows))) for name, rows in self._members.items()}
+        for name in self._members.keys() - self._sorted.keys():
+            members = self._members[name]
+            self._sorted[name] = np.sort(np.fromiter(members, np.int32, len(members)))
+        return dict(self._sorted)
 
     def _follow(self) -> None:
         """Label the rows that the catalogue has given since."""
@@ -88,12 +98,15 @@ class Labels:
             self._set(row, self._by_id.get(self._catalogue.ids[row], _BLANK))
 
     def _set(self, row: int, label: _Label) -> None:
+        self.changes += 1
         for category in self._by_row[row].categories:
+            self._sorted.pop(category, None)
             members = self._members[category]
             members.discard(row)
             if not members:
                 del self._members[category]
         for category in label.categories:
+            self._sorted.pop(category, None)
             self._members.setdefault(category, set()).add(row)
         self._by_row[row] = label
         first = label.categories[0] if label.categories else None

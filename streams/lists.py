@@ -1,4 +1,4 @@
-"""Lists in their written form: users' own lists, those for everybody, and items' neighbours."""
+"""Lists in their written form: users' own lists, and items' neighbours."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from contracts.redis import encode_vector
 from models.engine import Engine, Observation, rater
 from models.listing import ListEncoder
 from models.ranking import NONE
-from models.scorers.popularity import POPULAR, TRENDING
+from models.scorers.popularity import POPULAR
 from models.users import SHOWN
 from serving.store import Store
+from streams.shared import SharedLists, encode_shared
 
 RATED = 10
 """How many items of a list carry a predicted rating."""
@@ -32,12 +33,17 @@ class ListMaker:
     engine : Engine
     length, reasons : int
         Of users' lists.
+    shared : SharedLists
+        Those for everybody.
     epoch : callable
         User → the epoch of his partition's owner, first part of a list's version.
     """
 
-    def __init__(self, engine: Engine, length: int, reasons: int, epoch: Callable[[str], int]) -> None:
+    def __init__(
+        self, engine: Engine, length: int, reasons: int, shared: SharedLists, epoch: Callable[[str], int]
+    ) -> None:
         self._engine, self._length, self._reasons, self._epoch = engine, length, reasons, epoch
+        self._shared = shared
         self._encoder = ListEncoder(engine.items.catalogue)
         self._sequence = 0
         self._popular = np.zeros(0, np.int32)
@@ -70,29 +76,22 @@ class ListMaker:
         return np.asarray((shown == targets[:, None]).any(axis=1))
 
     def write_shared(self, store: Store) -> Callable[[], None]:
-        """Return a call that writes the lists for everybody, made from what is known now."""
-        catalogue, now = self._engine.items.catalogue, time.time_ns() // 1_000_000
-        popular = self._engine.popular(POPULAR, self._length)
-        self._popular = np.array([catalogue.row(item) for item in popular[0][:SHOWN]], np.int32)
-        values = {
-            "popular": popular,
-            "trending": self._engine.popular(TRENDING, self._length),
-            "latest": self._engine.latest(self._length),
-        }
-        encoded = {name: _encode(items, scores, now) for name, (items, scores) in values.items()}
-
-        def write() -> None:
-            for name, value in encoded.items():
-                store.write_shared(name, value)
-
-        return write
+        """Return a call that writes the lists for everybody that have changed, made from what is known now."""
+        catalogue = self._engine.items.catalogue
+        head, _ = self._engine.popular(POPULAR, SHOWN)
+        self._popular = np.array([catalogue.row(item) for item in head], np.int32)
+        changed = self._shared.changed(time.time_ns() // 1_000_000)
+        gone = self._shared.gone()
+        return lambda: store.write_shared(changed, gone)
 
     def write_items(self, store: Store) -> Callable[[], None]:
         """Return a call that writes neighbours and vectors of some of the items learned from lately."""
         engine, now = self._engine, time.time_ns() // 1_000_000
         rows = engine.items.touched(_REFRESHED_ITEMS)
         ids = [engine.items.catalogue.ids[row] for row in rows]
-        similar = [(item, _encode(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)]
+        similar = [
+            (item, encode_shared(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)
+        ]
         vectors = [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]
         return lambda: store.write_items(similar, vectors)
 
@@ -100,7 +99,3 @@ class ListMaker:
         head = rows[:RATED]
         predicted = self._engine.items.ratings.predict(rater(user), head[head != NONE])
         return b"" if predicted is None else b',"ratings":' + orjson.dumps(np.round(predicted, 2).tolist())
-
-
-def _encode(items: list[str], scores: list[float], time_ms: int) -> bytes:
-    return orjson.dumps({"items": items, "scores": scores, "time": time_ms})

@@ -44,6 +44,7 @@ from streams.lists import ListMaker
 from streams.outbox import Outbox
 from streams.ownership import Ownership
 from streams.reader import TopicReader
+from streams.shared import SharedLists
 from streams.shelf import Shelf
 from streams.status import Status
 
@@ -152,8 +153,9 @@ class _Worker(mode.Service):
         self._shelf = Shelf(
             self._engine, self._store, self._log, self._outbox, letters, lambda reason: self._status.refused([reason])
         )
+        self._shared = SharedLists(self._engine, model.list_length, model.category_lists)
         self._lists = ListMaker(
-            self._engine, model.list_length, model.reasons, lambda user: self._ownership.epoch(user)
+            self._engine, model.list_length, model.reasons, self._shared, lambda user: self._ownership.epoch(user)
         )
         self._applier = Applier(
             self._engine, self._store, self._log, self._outbox, letters, self._lists, self._status,
@@ -202,6 +204,7 @@ class _Worker(mode.Service):
             await self._outbox.call(self._store.forget_workers, time.time_ns() // 1_000_000 - _FORGET_WORKERS_MS)
             await self._recover_model()
             await self._recover_items()
+            self._shared.resume(await self._outbox.call(self._store.categories))
             await self.add_runtime_dependency(self._consumer)
         except HeadraceError as error:
             self._crash(error)

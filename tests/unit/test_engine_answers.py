@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from workload import START, WISHES, Events, differences, events, learned, observe, run
+from workload import START, WISHES, Events, differences, events, introduce, learned, observe, run
 
 from contracts.events import NEGATIVE_TYPES, Click, Item, Rating
 from contracts.learning import HISTORY
@@ -167,6 +167,21 @@ def test_latest_items_are_the_newest_that_may_be_shown() -> None:
     model = learned([Click("u", f"i{n}", START + n) for n in range(6)], engine=engine())
     model.availability.put(Item("i4", hidden=True), START)
     assert model.latest(3) == (["i5", "i3", "i2"], [1.0, 0.6667, 0.3333])
+
+
+def test_latest_goes_by_creation_where_an_item_says_it_and_by_appearance_where_not() -> None:
+    model = learned([Click("u", f"i{n}", START + n) for n in range(6)], engine=engine())
+    model.labels.put(Item("i0", created=START + 9))
+    model.labels.put(Item("i5", created=START - 9))
+    introduce(model.items, ["new"])  # at the time of the newest event
+    assert model.latest(9)[0] == ["i0", "new", "i4", "i3", "i2", "i1", "i5"]
+
+
+def test_lists_for_everybody_may_be_of_some_items_only() -> None:
+    model = learned([Click(f"u{n}", f"i{min(n % 7, 3)}", START + n) for n in range(140)], engine=engine())
+    model.availability.put(Item("i3", hidden=True), START)
+    among = model.items.catalogue.admit(["i0", "i1", "i3"])
+    assert set(model.popular(POPULAR, 9, among)[0]) == set(model.latest(9, among)[0]) == {"i0", "i1"}
 
 
 def test_an_empty_engine_answers() -> None:
