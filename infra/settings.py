@@ -78,6 +78,7 @@ class Policy(_Section, frozen=True):
     diversity: Annotated[float, Meta(ge=0, le=1)] = 0.0  # of neighbours on a list; 0 = in the order of scores
     explore_share: Annotated[float, Meta(ge=0, le=0.2)] = 0.02  # of the places, for items with few events
     explore_below: Annotated[int, Meta(ge=0, le=1_000_000)] = 10  # events that are few
+    similar_in_category: bool = False  # an item's neighbours are of its own category only
 
 
 class Serving(_Section, frozen=True):

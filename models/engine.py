@@ -21,11 +21,12 @@ from models import policy, ranking
 from models.arrivals import APPLIED, TOPICS, Arrivals, Observed, opinions
 from models.availability import Availability
 from models.item_model import ItemModel
-from models.labels import NEVER, Labels
+from models.labels import CATEGORY, NEVER, Labels
 from models.policy import Policy
 from models.ranking import Lists, Ragged
 from models.scorers.popularity import POPULAR
 from models.shared import largest
+from models.similar import similar
 from models.users import UserTable
 
 _KINDS = {name: position for position, name in enumerate(TYPES)}
@@ -224,11 +225,17 @@ class Engine:
         return np.append(embeddings.outputs[row], embeddings.biases[row])
 
     def similar(self, row: int, n: int) -> tuple[list[str], list[float]]:
-        """Return the ids and scores of an item's closest neighbours that may be shown, best first."""
-        rows, scores = self.items.pairs.similar(row, 2 * n)
-        shown = ~self.availability.withheld()[rows]
-        ids = [self.items.catalogue.ids[x] for x in rows[shown][:n]]
-        return ids, np.round(scores[shown][:n].astype(np.float64), 4).tolist()
+        """Return the ids and scores of an item's closest neighbours that may be shown, best first.
+
+        See :mod:`models.similar`; of the item's own category where the policy says so and it has one.
+        """
+        shown = ~self.availability.withheld()
+        if self._policy.similar_in_category:
+            categories = self.labels.groups()[CATEGORY]
+            shown &= (categories == categories[row]) | (categories[row] < 0)
+        outputs = self.items.embeddings.outputs[: len(shown)]
+        rows, scores = similar(row, outputs, self.items.pairs, shown, n)
+        return self._ids(rows), np.round(scores, 4).tolist()
 
     def _lessons(self, batch: Batch, arrivals: Arrivals, observed: Observed, weight: NDArray[np.float32]) -> Lessons:
         taught = np.flatnonzero(observed.outcome == APPLIED)

@@ -31,6 +31,7 @@ def warm_up() -> None:
         engine.learn(decode_lessons(encode_lessons(observation.lessons)), position)
     ListEncoder(engine.items.catalogue).encode(engine.refresh(np.array([0, 1], np.int32), 10, 5))
     engine.vectors(["0"])
+    engine.similar(0, 5)
     (_, state), *_ = engine.users.changed().encoded()
     engine.users.clear()
     engine.users.admit("0", state)

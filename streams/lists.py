@@ -23,6 +23,8 @@ RATED = 10
 _SIMILAR = 50
 _REFRESHED_ITEMS = 10
 """Items whose neighbours are written in one turn of the event loop, at most; the others wait for the next."""
+# Neighbours cost a pass over all embeddings, 50 ns an item: so many items are looked at in one turn, about 10 ms.
+_LOOKED_AT = 200_000
 
 
 class ListMaker:
@@ -87,7 +89,8 @@ class ListMaker:
     def write_items(self, store: Store) -> Callable[[], None]:
         """Return a call that writes neighbours and vectors of some of the items learned from lately."""
         engine, now = self._engine, time.time_ns() // 1_000_000
-        rows = engine.items.touched(_REFRESHED_ITEMS)
+        affordable = _LOOKED_AT // max(1, len(engine.items.catalogue))
+        rows = engine.items.touched(min(_REFRESHED_ITEMS, max(1, affordable)))
         ids = [engine.items.catalogue.ids[row] for row in rows]
         similar = [
             (item, encode_shared(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)

@@ -12,6 +12,7 @@ from contracts.learning import HISTORY
 from models.arrivals import APPLIED
 from models.combine import SCORERS
 from models.engine import Batch, Engine, Observation
+from models.policy import Policy
 from models.ranking import NONE
 from models.scorers.popularity import POPULAR, TRENDING
 
@@ -200,6 +201,17 @@ def test_similar_items_are_neighbours_that_may_be_shown() -> None:
     assert set(model.similar(row, 5)[0]) == {"b", "c"}
     model.availability.put(Item("b", hidden=True), START)
     assert model.similar(row, 5)[0] == ["c"]
+
+
+def test_similar_items_may_be_kept_within_the_category() -> None:
+    stream = [Click(f"u{n}", item, START + 10 * n + k) for n in range(9) for k, item in enumerate(("a", "b", "c"))]
+    model = learned(stream, engine=Engine(resident_users=1000, rules=Policy(similar_in_category=True)))
+    rows = [model.items.catalogue.row(item) for item in "abc"]
+    for item, category in (("a", "x"), ("b", "y"), ("c", "x")):
+        model.labels.put(Item(item, categories=[category]))
+    assert [model.similar(row, 5)[0] for row in rows] == [["c"], [], ["a"]]
+    model.labels.put(Item("b"))
+    assert set(model.similar(rows[1], 5)[0]) == {"a", "c"}
 
 
 def test_published_vectors_give_the_embeddings_score() -> None:
