@@ -69,6 +69,14 @@ class Model(_Section, frozen=True):
     checkpoints: str = ""  # directory or fsspec URL; empty = inside the data directory
 
 
+class Catalogue(_Section, frozen=True):
+    """When items are admitted and when they leave the model."""
+
+    admit_after: Annotated[int, Meta(ge=1, le=1_000_000)] = 1  # events; an item that was published is listed at once
+    idle_days: Annotated[float, Meta(ge=0)] = 0.0  # without an event, by event time; 0 = items stay
+    max_items: Annotated[int, Meta(ge=10_000)] = 1_000_000  # beyond it the longest idle leave
+
+
 class Policy(_Section, frozen=True):
     """What stands between the best-scored items and a user's list."""
 
@@ -97,6 +105,7 @@ class Settings(_Section, frozen=True):
     redis: Redis = Redis()
     worker: Worker = Worker()
     model: Model = Model()
+    catalogue: Catalogue = Catalogue()
     policy: Policy = Policy()
     serving: Serving = Serving()
 

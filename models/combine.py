@@ -42,7 +42,7 @@ def tables(catalogue: Catalogue, embeddings: Embeddings, pairs: Cooccurrence) ->
     """Return views on the rows in use."""
     n = len(catalogue)
     return Tables(
-        catalogue.events[:n] > 0,
+        catalogue.is_known(),
         embeddings.inputs[:n],
         embeddings.outputs[:n],
         embeddings.biases[:n],

@@ -22,6 +22,7 @@ from models.arrivals import APPLIED, TOPICS, Arrivals, Observed, opinions
 from models.availability import Availability
 from models.item_model import ItemModel
 from models.labels import CATEGORY, NEVER, Labels
+from models.life import Life
 from models.policy import Policy
 from models.ranking import Lists, Ragged
 from models.scorers.popularity import POPULAR
@@ -109,6 +110,8 @@ class Engine:
         Event type → how much it counts, over :data:`WEIGHTS`.
     rules : Policy, optional
         Of users' lists.
+    life : Life, optional
+        When items are admitted and when they leave.
     """
 
     def __init__(
@@ -118,10 +121,11 @@ class Engine:
         rating_users: int = 200_000,
         weights: Mapping[Any, float] | None = None,
         rules: Policy | None = None,
+        life: Life | None = None,
     ) -> None:
         self._seed = seed
         self._policy = rules or Policy()
-        self.items = ItemModel(seed, rating_users)
+        self.items = ItemModel(seed, rating_users, life)
         self.users = UserTable(resident_users)
         self.availability = Availability(self.items.catalogue)
         self.labels = Labels(self.items.catalogue)
@@ -171,7 +175,7 @@ class Engine:
         chosen = (observed.lengths > 0) & observed.novel & (observation.weight > 0)
         applied = applied[chosen[applied]]
         targets = catalogue.rows(observation.keys[applied])
-        known = (targets >= 0) & (catalogue.events[targets] > 0)
+        known = (targets >= 0) & (catalogue.events[targets] >= catalogue.admit_after)
         scored, targets = applied[known], targets[known]
         if not len(scored):
             return Ranks(scored, np.zeros(0), np.zeros(0))
@@ -185,7 +189,7 @@ class Engine:
         """Return the top-``n`` lists of resident users with reasons for their first items."""
         recent = self._rows(*self.users.recent(slots))
         vectors = self.items.embeddings.users(recent)
-        withheld = self.availability.withheld()
+        withheld = ~self.shown()
         rules = self._rules(slots, withheld)
         return ranking.top(vectors, recent, self._seen(slots), withheld, self.items.tables(), rules, n, reasons)
 
@@ -195,7 +199,7 @@ class Engine:
         ``half_life`` is a position in :data:`models.scorers.popularity.HALF_LIVES`; scores are shares of the first.
         ``among`` limits it to some rows.
         """
-        rows = self._shown(among)
+        rows = self._rows_shown(among)
         counts = self.items.popularity.counts[rows, half_life]
         best = largest(counts, n)
         best = best[counts[best] > 0.0]
@@ -207,10 +211,14 @@ class Engine:
 
         An item is as old as it says itself (``created``), else as its first appearance.
         """
-        rows = self._shown(among)[::-1]  # of equally old ones, those that came last first
+        rows = self._rows_shown(among)[::-1]  # of equally old ones, those that came last first
         created = self.labels.created()[rows]
         best = largest(np.where(created == NEVER, self.items.catalogue.appeared[rows], created), n)
         return self._ids(rows[best]), np.round(1.0 - np.arange(len(best)) / max(n, 1), 4).tolist()
+
+    def shown(self) -> NDArray[np.bool_]:
+        """Return which rows may be shown, shape (rows,): admitted or introduced, and not withheld."""
+        return self.items.catalogue.is_listed() & ~self.availability.withheld()
 
     def vectors(self, users: Sequence[str]) -> list[tuple[str, NDArray[np.float32]]]:
         """Return the vectors to publish of resident users, (d + 1,): his embedding, and 1 for the item's bias."""
@@ -229,7 +237,7 @@ class Engine:
 
         See :mod:`models.similar`; of the item's own category where the policy says so and it has one.
         """
-        shown = ~self.availability.withheld()
+        shown = self.shown()
         if self._policy.similar_in_category:
             categories = self.labels.groups()[CATEGORY]
             shown &= (categories == categories[row]) | (categories[row] < 0)
@@ -264,10 +272,10 @@ class Engine:
             value=opinions(observed.kinds[taught][held], observed.values[taught][held]),
         )
 
-    def _shown(self, among: NDArray[np.int32] | None) -> NDArray[Any]:
+    def _rows_shown(self, among: NDArray[np.int32] | None) -> NDArray[Any]:
         """Return the rows, or those of ``among``, that may be shown."""
-        withheld = self.availability.withheld()
-        return np.flatnonzero(~withheld) if among is None else among[~withheld[among]]
+        shown = self.shown()
+        return np.flatnonzero(shown) if among is None else among[shown[among]]
 
     def _ids(self, rows: NDArray[Any]) -> list[str]:
         ids = self.items.catalogue.ids

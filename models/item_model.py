@@ -7,6 +7,7 @@ crash, a restart or a second worker changes nothing.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,15 @@ from contracts.learning import Lessons
 from models.catalogue import Catalogue
 from models.combine import Tables, tables
 from models.kernel import draw
+from models.life import Life
 from models.ratings import RatingModel
 from models.scorers.cooccurrence import Cooccurrence
 from models.scorers.embeddings import Embeddings
 from models.scorers.popularity import Popularity
 
 FORMAT = 2
+# Ids of items that have left and were not asked for, at most: beyond it the store keeps what it has of the oldest.
+_GONE = 100_000
 
 
 class UnfitModel(Exception):
@@ -37,6 +41,8 @@ class ItemModel:
         Of all random draws; two models with the same seed and the same log are equal.
     rating_users : int
         Rows of the rating model.
+    life : Life, optional
+        When items are admitted and when they leave.
 
     Attributes
     ----------
@@ -48,12 +54,13 @@ class ItemModel:
         Input offsets that no record covered: an error of whoever wrote the log.
     """
 
-    def __init__(self, seed: int = 0, rating_users: int = 200_000) -> None:
+    def __init__(self, seed: int = 0, rating_users: int = 200_000, life: Life | None = None) -> None:
         self._seed = seed
+        self._life = life or Life()
         self.position = 0
         self.events = 0
         self.gaps = 0
-        self.catalogue = Catalogue()
+        self.catalogue = Catalogue(self._life.admit_after)
         capacity = self.catalogue.capacity
         self.popularity = Popularity(capacity)
         self.pairs = Cooccurrence(capacity)
@@ -61,6 +68,7 @@ class ItemModel:
         self.ratings = RatingModel(rating_users, seed)
         self._learned: dict[tuple[str, str, int], int] = {}  # source → its last offset learned
         self._touched: set[int] = set()
+        self._gone: dict[str, None] = {}
 
     def learn(self, lessons: Lessons, position: int) -> int:
         """Fold one record; return how many of its events were new wishes.
@@ -77,15 +85,20 @@ class ItemModel:
         if position < self.position:
             return 0
         self.position = position + 1
+        clock, ticks = self.catalogue.clock, self.catalogue.ticks
         introduced = self._admit(lessons.introduced)
+        self.catalogue.introduced[introduced] = True
+        self.catalogue.settle(introduced)
         rows_of_items = self._admit(lessons.items)
-        fresh = self._fresh(lessons) & (lessons.weight > 0)
+        fresh, wished = self._fresh(lessons), lessons.weight > 0
+        self.catalogue.use(rows_of_items[lessons.item[fresh]], lessons.time[fresh], wished[fresh])
+        self.catalogue.settle(rows_of_items)
+        fresh &= wished
         n = int(fresh.sum())
         if n:
             self._fold(lessons, rows_of_items[lessons.item], fresh, position)
             self.events += n
-        self.catalogue.settle(introduced)
-        self.catalogue.settle(rows_of_items)
+        self._release(self._life.over(self.catalogue, clock, ticks))
         return n
 
     def tables(self) -> Tables:
@@ -95,6 +108,13 @@ class ItemModel:
     def touched(self, n: int) -> list[int]:
         """Return up to ``n`` rows that were learned from since they were last returned here."""
         return [self._touched.pop() for _ in range(min(n, len(self._touched)))]
+
+    def gone(self, n: int) -> list[str]:
+        """Return up to ``n`` ids of items that have left, each once, but for those that came back."""
+        gone = list(islice(self._gone, n))
+        for item in gone:
+            del self._gone[item]
+        return [item for item in gone if self.catalogue.row(item) < 0]
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold, copied, so that it can be written while learning goes on."""
@@ -135,12 +155,28 @@ class ItemModel:
         self.ratings.restore(state["ratings"])
 
     def _admit(self, items: list[str]) -> NDArray[np.int32]:
-        first = len(self.catalogue)
-        rows = self.catalogue.admit(items)
-        if len(self.catalogue) > first:
+        catalogue, serial = self.catalogue, self.catalogue.serial
+        rows = catalogue.admit(items)
+        if catalogue.serial > serial:
             self._grow()
-            self.embeddings.start(first, self.catalogue.keys[first : len(self.catalogue)], self._seed)
+            new = np.unique(rows[catalogue.assigned[rows] >= serial])
+            for stretch in np.split(new, np.flatnonzero(np.diff(new) > 1) + 1):
+                first, last = int(stretch[0]), int(stretch[-1])
+                self.embeddings.start(first, catalogue.keys[first : last + 1], self._seed)
         return rows
+
+    def _release(self, rows: NDArray[np.int32]) -> None:
+        """Forget all that was learned of some items; their rows are as if they had never been used."""
+        if not len(rows):
+            return
+        self._gone |= dict.fromkeys(self.catalogue.release(rows))
+        for item in list(islice(self._gone, max(0, len(self._gone) - _GONE))):
+            del self._gone[item]
+        self.popularity.counts[rows] = 0.0
+        self.pairs.release(rows)
+        self.embeddings.release(rows)
+        self.ratings.release(rows)
+        self._touched.difference_update(rows.tolist())
 
     def _grow(self) -> None:
         capacity = self.catalogue.capacity
@@ -166,14 +202,14 @@ class ItemModel:
         lengths = lessons.lengths.astype(np.int64)
         history = self.catalogue.rows(lessons.history)
         rating, rater = lessons.rating, lessons.rater
-        weights, times = lessons.weight, lessons.time
+        weights = lessons.weight
         if not fresh.all():
             history = history[np.repeat(fresh, lengths)]
-            rows, lengths, weights, times = rows[fresh], lengths[fresh], weights[fresh], times[fresh]
+            rows, lengths, weights = rows[fresh], lengths[fresh], weights[fresh]
             rating, rater = rating[fresh], rater[fresh]
         starts = np.zeros(len(rows) + 1, np.int64)
         np.cumsum(lengths, out=starts[1:])
-        known_at = self.catalogue.count(rows, times)
+        known_at = self.catalogue.count(rows)
         seed = int(draw(np.uint64(self._seed), np.uint64(position)))
         self.popularity.learn(rows, weights)
         self.pairs.learn(rows, weights, history, starts, seed)

@@ -37,23 +37,18 @@ class Labels:
     ----------
     catalogue : Catalogue
         Gives the rows.
-
-    Attributes
-    ----------
-    changes : int
-        How often a row's label was set.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._by_id: dict[str, _Label] = {}
         self._by_row: list[_Label] = []
+        self._serial = 0
         self._numbers: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._groups = np.full((1024, 2), NONE, np.int32)
         self._created = np.full(1024, NEVER, np.int64)
         self._members: dict[str, set[int]] = {}
         self._sorted: dict[str, NDArray[np.int32]] = {}
-        self.changes = 0
 
     def put(self, item: Item) -> None:
         """Take over an item's newest record."""
@@ -88,17 +83,17 @@ class Labels:
 
     def _follow(self) -> None:
         """Label the rows that the catalogue has given since."""
-        first, n = len(self._by_row), len(self._catalogue)
-        if first == n:
+        catalogue, n = self._catalogue, len(self._catalogue)
+        if self._serial == catalogue.serial:
             return
         if n > len(self._created):
             self._groups, self._created = grown(self._groups, 2 * n), grown(self._created, 2 * n)
-        for row in range(first, n):
-            self._by_row.append(_BLANK)
-            self._set(row, self._by_id.get(self._catalogue.ids[row], _BLANK))
+        self._by_row += [_BLANK] * (n - len(self._by_row))
+        for row in catalogue.assigned_since(self._serial).tolist():
+            self._set(row, self._by_id.get(catalogue.ids[row], _BLANK))
+        self._serial = catalogue.serial
 
     def _set(self, row: int, label: _Label) -> None:
-        self.changes += 1
         for category in self._by_row[row].categories:
             self._sorted.pop(category, None)
             members = self._members[category]

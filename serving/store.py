@@ -103,8 +103,13 @@ class Store:
         """Return the categories that have lists of their own."""
         return [name.decode(errors="surrogatepass") for name in self._client.smembers(self._keys.categories)]
 
-    def write_items(self, similar: Iterable[tuple[str, bytes]], vectors: Iterable[tuple[str, bytes]]) -> None:
-        """Write items' neighbours and published vectors."""
+    def write_items(
+        self, similar: Iterable[tuple[str, bytes]], vectors: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()
+    ) -> None:
+        """Write items' neighbours and published vectors, and remove those of items that have left the model."""
+        for item in gone:
+            self._client.delete(self._keys.similar(item))
+            self._client.delete(self._keys.item_vector(item))
         self._set([(self._keys.similar(item), value) for item, value in similar])
         self._set([(self._keys.item_vector(item), value) for item, value in vectors])
 

@@ -87,7 +87,7 @@ class ListMaker:
         return lambda: store.write_shared(changed, gone)
 
     def write_items(self, store: Store) -> Callable[[], None]:
-        """Return a call that writes neighbours and vectors of some of the items learned from lately."""
+        """Return a call that writes neighbours and vectors of some items learned from, and removes those that left."""
         engine, now = self._engine, time.time_ns() // 1_000_000
         affordable = _LOOKED_AT // max(1, len(engine.items.catalogue))
         rows = engine.items.touched(min(_REFRESHED_ITEMS, max(1, affordable)))
@@ -96,7 +96,8 @@ class ListMaker:
             (item, encode_shared(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)
         ]
         vectors = [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]
-        return lambda: store.write_items(similar, vectors)
+        gone = engine.items.gone(_REFRESHED_ITEMS)
+        return lambda: store.write_items(similar, vectors, gone)
 
     def _ratings(self, user: str, rows: NDArray[np.int32]) -> bytes:
         head = rows[:RATED]

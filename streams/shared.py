@@ -44,7 +44,6 @@ class SharedLists:
         self._written: dict[tuple[str, str | None], tuple[int, int]] = {}  # → digest, time
         self._listed: set[str] = set()  # categories that have lists in the store
         self._chosen: list[str] = []
-        self._chosen_at = (-1, -1, -1)
         self._turn = 0
 
     def resume(self, categories: Collection[str]) -> None:
@@ -73,14 +72,8 @@ class SharedLists:
         return gone
 
     def _choose(self, by_category: dict[str, NDArray[np.int32]]) -> None:
-        engine = self._engine
-        state = (engine.labels.changes, engine.availability.changes, len(engine.items.catalogue))
-        if state == self._chosen_at:
-            return
-        self._chosen_at = state
-        withheld = engine.availability.withheld()
-        shown = {name: int((~withheld[rows]).sum()) for name, rows in by_category.items()}
-        ranked = sorted((-n, name) for name, n in shown.items() if n)
+        shown = self._engine.shown()
+        ranked = sorted((-int(shown[rows].sum()), name) for name, rows in by_category.items() if shown[rows].any())
         self._chosen = [name for _, name in ranked[: self._limit]]
 
     def _make(self, category: str | None, among: NDArray[np.int32] | None, now: int) -> list[SharedList]:

@@ -1,7 +1,8 @@
 """The ``items`` topic: what is known of items, read whole by every worker.
 
 A record decides at once whether its item may be shown and what pages say of it. An item that the model does not
-know yet is introduced through the learning log, so that it gets the same row on every worker.
+list yet is introduced through the learning log, so that it gets the same row on every worker. One that was introduced
+before is not again when the worker starts anew: if the model does not list it, it has left for idleness.
 """
 
 from __future__ import annotations
@@ -46,7 +47,6 @@ class Shelf:
     ) -> None:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._refused = letters, refused
-        self._introduced: set[str] = set()
         self._handled: dict[tuple[str, int], int] = {}
 
     def resume(self, handled: Mapping[tuple[str, int], int]) -> None:
@@ -57,7 +57,7 @@ class Shelf:
         """Take over records in their order."""
         now = time.time_ns() // 1_000_000
         entries: dict[str, tuple[str, bytes, bool]] = {}
-        new: list[str] = []
+        new: dict[str, None] = {}
         for message in messages:
             handled = self._is_handled(message)
             item = self._item(message, handled)
@@ -67,10 +67,11 @@ class Shelf:
             self._engine.labels.put(item)
             if not handled:
                 entries[item.item] = (item.item, _page(item), withheld)
-            if self._is_new(item):
-                new.append(item.item)
-        for start in range(0, len(new), _INTRODUCED_AT_ONCE):
-            self._log.append(introduction(new[start : start + _INTRODUCED_AT_ONCE]))
+            if not handled and not item.deleted and not self._engine.items.catalogue.lists(item.item):
+                new[item.item] = None
+        names = list(new)
+        for start in range(0, len(names), _INTRODUCED_AT_ONCE):
+            self._log.append(introduction(names[start : start + _INTRODUCED_AT_ONCE]))
         if entries:
             self._write(list(entries.values()), dict(self._handled))
 
@@ -98,13 +99,6 @@ class Shelf:
             return True
         self._handled[place] = message.offset() + 1
         return False
-
-    def _is_new(self, item: Item) -> bool:
-        name = item.item
-        if item.deleted or name in self._introduced or self._engine.items.catalogue.row(name) >= 0:
-            return False
-        self._introduced.add(name)
-        return True
 
     def _item(self, message: ck.Message, handled: bool) -> Item | None:
         try:

@@ -29,6 +29,7 @@ from infra.errors import BrokerError, HeadraceError
 from infra.redis import connect
 from infra.settings import Settings
 from models.engine import Engine
+from models.life import Life
 from models.policy import Policy
 from models.warmup import warm_up
 from serving.store import Store
@@ -136,8 +137,9 @@ class _Worker(mode.Service):
         model, work = settings.model, settings.worker
         kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
         ids = topic_ids(settings, list(topics.values()))
+        life = Life(**msgspec.structs.asdict(settings.catalogue))
         rules = Policy(**msgspec.structs.asdict(settings.policy))
-        self._engine = Engine(model.seed, work.resident_users, model.rating_users, model.weights, rules)
+        self._engine = Engine(model.seed, work.resident_users, model.rating_users, model.weights, rules, life)
         self._store = Store(
             connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S
         )
@@ -301,7 +303,7 @@ class _Worker(mode.Service):
             log_skipped=self._log.skipped,
             learned=self._engine.items.events,
             barrier_age_ms=round((time.monotonic() - self._barrier.passed_at) * 1000),
-            items=len(self._engine.items.catalogue),
+            items=self._engine.items.catalogue.items,
             resident_users=len(self._engine.users),
         )
         try:

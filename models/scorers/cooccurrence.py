@@ -84,6 +84,14 @@ class Cooccurrence:
             self.neighbours, self.after, self.before, self.used, self.totals,
         )  # fmt: skip
 
+    def release(self, rows: NDArray[np.int32]) -> None:
+        """Forget these rows, also as neighbours of others; what they added to the others' totals stays."""
+        for name in ("neighbours", "after", "before", "used", "totals"):
+            getattr(self, name)[rows] = 0
+        gone = np.zeros(len(self.used), np.bool_)
+        gone[rows] = True
+        _drop(gone, self.neighbours, self.after, self.before, self.used)
+
     def similar(self, row: int, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the ``n`` strongest neighbours of a row and their scores, a cosine of the counts: best first."""
         used = self.used[row]
@@ -123,6 +131,21 @@ def _add(row, neighbour, units, seed, neighbours, counts, others, used):
                 slot = other
     neighbours[row, slot] = neighbour
     counts[row, slot] = min(counts[row, slot], _FULL - units) + units
+
+
+@kernel
+def _drop(gone, neighbours, after, before, used):
+    for row in range(len(used)):
+        kept = 0
+        for slot in range(used[row]):
+            if not gone[neighbours[row, slot]]:
+                neighbours[row, kept] = neighbours[row, slot]
+                after[row, kept] = after[row, slot]
+                before[row, kept] = before[row, slot]
+                kept += 1
+        for slot in range(kept, used[row]):
+            neighbours[row, slot] = after[row, slot] = before[row, slot] = 0
+        used[row] = kept
 
 
 @kernel

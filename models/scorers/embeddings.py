@@ -74,6 +74,11 @@ class Embeddings:
         rows = slice(first, first + len(keys))
         self._input_sums[rows] = self._output_sums[rows] = self._bias_sums[rows] = _FIRST
 
+    def release(self, rows: NDArray[np.int32]) -> None:
+        """Forget these rows; :meth:`start` gives them to other items."""
+        for name in _ARRAYS:
+            getattr(self, name)[rows] = 0.0
+
     def learn(
         self,
         rows: NDArray[np.int32],
