@@ -76,6 +76,11 @@ class Lessons:
         Length of each event's history.
     history : ndarray of uint64, shape (lengths.sum(),)
         Item keys of the user's events before this one, newest first, event after event.
+    had : ndarray of int32, shape (n,)
+        How many keys in ``seen`` are the event's; -1 = the event is no choice to learn from (see below).
+    seen : ndarray of uint64, shape (had[had > 0].sum(),)
+        Of every few events that were choices: item keys of all that the user had had before, so that what is learned of
+        his choice does not hold these against it.
     value : ndarray of float16, shape (lengths.sum(),)
         What he thought of them: the rating that he gave, NaN where he gave none, -inf where the event was a dislike,
         skip or hide. Kernels are compiled as if neither NaN nor infinity existed: decide here, before them.
@@ -96,6 +101,8 @@ class Lessons:
     lengths: NDArray[np.uint8]
     history: NDArray[np.uint64]
     value: NDArray[np.float16]
+    had: NDArray[np.int32]
+    seen: NDArray[np.uint64]
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -123,9 +130,11 @@ _COLUMNS = (
     ("gap", "<i4"),
     ("kind", "<u1"),
     ("value", "<f2"),
+    ("had", "<i4"),
+    ("seen", "<u8"),
 )
 _COLUMNS_OF = {1: 9, FORMAT: len(_COLUMNS)}  # format → how many of them it has
-_RAGGED = ("history", "value")
+_RAGGED = ("history", "value", "seen")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Record)
 
@@ -158,12 +167,18 @@ def decode_lessons(value: bytes) -> Lessons:
         raise ValueError(f"not a learning record: {error}") from error
     if record.format not in _COLUMNS_OF:
         raise UnknownFormat(f"learning record of format {record.format}, this version reads {FORMAT}: upgrade Headrace")
-    held = _COLUMNS[: _COLUMNS_OF[record.format]]
-    columns = {name: np.frombuffer(column, dtype) for (name, dtype), column in zip(held, record.columns, strict=True)}
+    layout = _COLUMNS[: _COLUMNS_OF[record.format]]
+    columns = {name: np.frombuffer(column, dtype) for (name, dtype), column in zip(layout, record.columns, strict=True)}
     if record.format == 1:
         columns |= _not_in_format_1(columns)
     lengths = {len(column) for name, column in columns.items() if name not in _RAGGED}
-    if len(lengths) != 1 or {int(columns["lengths"].sum())} != {len(columns[name]) for name in _RAGGED}:
+    held = int(columns["lengths"].sum())
+    seen = int(np.maximum(columns["had"], 0).sum(dtype=np.int64))
+    if len(lengths) != 1 or (len(columns["history"]), len(columns["value"]), len(columns["seen"])) != (
+        held,
+        held,
+        seen,
+    ):
         raise ValueError("not a learning record: its columns differ in length")
     for name, size in (("item", len(record.items)), ("source", len(record.sources))):
         if not ((columns[name] >= 0) & (columns[name] < size)).all():
@@ -177,4 +192,6 @@ def _not_in_format_1(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]
         "gap": np.zeros(len(rated), np.int32),
         "kind": np.where(rated, TYPES.index("rating"), TYPES.index("click")).astype(np.uint8),
         "value": np.full(len(columns["history"]), np.nan, np.float16),
+        "had": np.full(len(rated), -1, np.int32),
+        "seen": np.zeros(0, np.uint64),
     }

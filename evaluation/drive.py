@@ -182,8 +182,7 @@ class Drive:
             return "first of item", None
         if not (observed.novel[index] or self._repeats):
             return "had before", None
-        recent = catalogue.rows(observed.history[index])
-        recent[observed.lengths[index] :] = ranking.NONE
+        profile = self._engine.before(observation, np.array([index]))
         tables = items.tables()
         candidate = tables.known
         if not self._repeats:
@@ -191,4 +190,4 @@ class Drive:
             seen = catalogue.rows(self._engine.users.seen(observation.slots[part], observed.n_seen[part])[0])
             candidate[seen[seen >= 0]] = False
         user, time = int(self._stream.user[event]), int(self._stream.time[event])
-        return "", Moment(event, user, time, items, tables, recent, candidate, target)
+        return "", Moment(event, user, time, items, tables, profile, candidate, target)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from contracts.learning import Lessons, Source
 
 TOPIC = "evaluation"
-_COLUMNS = ("source", "offset", "time", "gap", "kind", "weight", "rating", "rater", "lengths")
+_COLUMNS = ("source", "offset", "time", "gap", "kind", "weight", "rating", "rater", "lengths", "had")
 
 
 def source(first: int, last: int) -> Source:
@@ -25,7 +25,8 @@ class Log:
     def __init__(self) -> None:
         self._waiting: deque[Lessons] = deque()
         self._next = 0  # event of the first waiting lessons that comes next
-        self._starts = np.zeros(1, np.int64)  # of the first waiting lessons' histories
+        self._starts = np.zeros(1, np.int64)  # of the first waiting lessons' histories …
+        self._seen_starts = np.zeros(1, np.int64)  # … and of what their users had had
 
     def append(self, lessons: Lessons) -> None:
         """Add the lessons of the next stretch of the stream."""
@@ -51,14 +52,15 @@ class Log:
 
     def _open(self) -> None:
         self._next = 0
-        lengths = self._waiting[0].lengths
-        self._starts = np.zeros(len(lengths) + 1, np.int64)
-        np.cumsum(lengths, out=self._starts[1:])
+        whole = self._waiting[0]
+        self._starts = _starts(whole.lengths)
+        self._seen_starts = _starts(np.maximum(whole.had, 0))
 
     def _cut(self, whole: Lessons, first: int, stop: int) -> Lessons:
         part = slice(first, stop)
         items, item = _used(whole.items, whole.item[part])
         history = slice(self._starts[first], self._starts[stop])
+        seen = slice(self._seen_starts[first], self._seen_starts[stop])
         return replace(
             whole,
             sources=[source(int(whole.offset[first]), int(whole.offset[stop - 1]))],
@@ -66,7 +68,14 @@ class Log:
             item=item,
             **{name: getattr(whole, name)[part] for name in _COLUMNS},
             **{name: getattr(whole, name)[history] for name in ("history", "value")},
+            seen=whole.seen[seen],
         )
+
+
+def _starts(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
+    starts = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    return starts
 
 
 def _used(items: list[str], item: NDArray[np.int32]) -> tuple[list[str], NDArray[np.int32]]:

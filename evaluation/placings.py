@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models import ranking
+from models.selection import NONE
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Placings:
             np.zeros(m, np.int64),
             np.zeros(m, np.int32),
             {name: np.zeros(m) for name in names},
-            {name: np.full((m, k), ranking.NONE, np.int32) for name in names},
+            {name: np.full((m, k), NONE, np.int32) for name in names},
             ranking_s=dict.fromkeys(names, 0.0),
         )
 

@@ -52,6 +52,8 @@ class Catalogue:
         The latest time of any event, ms since the epoch.
     known : ndarray of int32, shape (capacity,)
         Rows of the known items in the order in which they became known; the first ``n_known`` count.
+    known_count : ndarray of int64, shape (1,)
+        How many they are, where the fold counts them.
     """
 
     def __init__(self, admit_after: int = 1) -> None:
@@ -68,7 +70,7 @@ class Catalogue:
         self.ticks = 0
         self.serial = 0
         self.known = np.zeros(1024, np.int32)
-        self.n_known = 0
+        self.known_count = np.zeros(1, np.int64)
         self._free: list[int] = []  # given from the end
         self._reused = False
         self._slots = np.full(4096, UNKNOWN, np.int32)
@@ -125,11 +127,10 @@ class Catalogue:
             rows[position] = found if found != UNKNOWN else self._give(ids[position], keys[position])
         return rows
 
-    def count(self, rows: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Count one event for each row; return how many items were known at each, itself included."""
-        known_at = np.empty(len(rows), np.int64)
-        self.n_known = _count(rows, self.admit_after, self.events, self.known, self.n_known, known_at)
-        return known_at
+    @property
+    def n_known(self) -> int:
+        """Number of known items."""
+        return int(self.known_count[0])
 
     def use(self, rows: NDArray[np.int32], times: NDArray[np.int64], wished: NDArray[np.bool_]) -> None:
         """Note that the items of these rows were used, in this order, at these times in ms since the epoch.
@@ -153,8 +154,8 @@ class Catalogue:
         is_gone[rows] = True
         known = self.known[: self.n_known]
         left = known[~is_gone[known]]
-        self.n_known = len(left)
-        self.known[: self.n_known] = left
+        self.known_count[0] = len(left)
+        self.known[: len(left)] = left
         for row in rows.tolist():
             self.ids[row] = ""
         self.events[rows], self.introduced[rows] = 0, False
@@ -192,8 +193,8 @@ class Catalogue:
         was = state["known"]
         is_known = self.is_known()
         known = np.concatenate([was[is_known[was]], np.setdiff1d(np.flatnonzero(is_known), was)])
-        self.n_known = len(known)
-        self.known[: self.n_known] = known
+        self.known_count[0] = len(known)
+        self.known[: len(known)] = known
 
     def _give(self, item: str, key: np.uint64) -> int:
         if self._free:
@@ -265,15 +266,3 @@ def _use(rows, times, wished, appeared, used, last, clock, ticks):
         if appeared[row] == _NOT_YET:
             appeared[row] = clock
     return clock, ticks
-
-
-@kernel
-def _count(rows, admit_after, events, known, n_known, known_at):
-    for position in range(len(rows)):
-        row = rows[position]
-        events[row] += 1
-        if events[row] == admit_after:
-            known[n_known] = row
-            n_known += 1
-        known_at[position] = n_known
-    return n_known

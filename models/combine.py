@@ -1,8 +1,10 @@
-"""The blend: one score per item from the scorers' own, each standardised over the user's candidates.
+"""The blend: one score per item from the scorers' own, each standardised, weighted by what was learned from clicks.
 
-``score(x) = Σ_f weight_f · (f(x) − mean_f) / deviation_f`` with mean and deviation over the known items that the user
-has not had. The weights are a preset that is strong on dense and on sparse data alike; the blend is additive, so every
-score can be explained by its own terms.
+``score(x) = Σ_f w_f · (f(x) − mean_f) / deviation_f``. The scorers of a user's own (:data:`OWN`) are standardised over
+the known items that he has not had. Those that say the same to everybody (:data:`STANDING`) are standardised over all
+known items, so they are worked out once for many users. There are sets of weights for three (:data:`CONTEXTS`):
+somebody who clicks on wants what follows from his last clicks; somebody who comes back after a while has left them
+behind, and what others do now says more. The blend is additive, so every score can be explained by its own terms.
 """
 
 from __future__ import annotations
@@ -12,97 +14,170 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.catalogue import Catalogue
-from models.kernel import inline
-from models.scorers import cooccurrence
-from models.scorers.cooccurrence import Cooccurrence
-from models.scorers.embeddings import Embeddings
+from models.kernel import inline, kernel
+from models.scorers import cooccurrence, recency, repeats
+from models.scorers.cooccurrence import Pairs
+from models.scorers.embeddings import Vectors
+from models.scorers.popularity import Counts
+from models.scorers.recency import LastUses
+from models.scorers.repeats import Returns
 
-SCORERS = ("embeddings", "followed", "together")
-PRESET = np.array([1.0, 0.5, 0.5], np.float32)
-# Finite, because the kernels are compiled under the assumption that no infinity occurs.
-EXCLUDED = np.float32(-1e30)
+OWN = ("embeddings", "followed", "together", "opinion", "again")
+STANDING = ("popular", "trending", "daily", "weekly", "recent")
+SCORERS = OWN + STANDING
+CONTEXTS = ("in session", "returning", "long away")
+RETURNS_AFTER_S = 600
+"""A gap between two events of a user, in seconds, after which he comes back rather than goes on …"""
+LONG_AWAY_S = 24 * 3600
+"""… and after which he comes back on another day."""
+EMBEDDINGS, FOLLOWED, TOGETHER, OPINION, AGAIN = range(len(OWN))
+
+
+@inline
+def context_of(gap):
+    """Return the context of an event so many seconds after its user's event before."""
+    return np.int8(gap > RETURNS_AFTER_S) + np.int8(gap > LONG_AWAY_S)
 
 
 class Tables(NamedTuple):
     """The arrays that scoring reads, as one argument for the kernels."""
 
-    known: NDArray[np.bool_]  # (rows,)
-    inputs: NDArray[np.float32]
-    outputs: NDArray[np.float32]
-    biases: NDArray[np.float32]
-    neighbours: NDArray[np.int32]
-    after: NDArray[np.int32]
-    before: NDArray[np.int32]
-    used: NDArray[np.int32]
-    totals: NDArray[np.int64]
+    known: NDArray[np.bool_]  # (rows,) items with events
+    vectors: Vectors
+    pairs: Pairs
+    popularity: Counts
+    recency: LastUses
+    repeats: Returns
+    weights: NDArray[np.float32]  # (contexts, scorers)
+    allow_repeats: bool
 
 
-def tables(catalogue: Catalogue, embeddings: Embeddings, pairs: Cooccurrence) -> Tables:
-    """Return views on the rows in use."""
-    n = len(catalogue)
-    return Tables(
-        catalogue.is_known(),
-        embeddings.inputs[:n],
-        embeddings.outputs[:n],
-        embeddings.biases[:n],
-        pairs.neighbours[:n],
-        pairs.after[:n],
-        pairs.before[:n],
-        pairs.used[:n],
-        pairs.totals[:n],
-    )
+def standing(t: Tables) -> NDArray[np.float32]:
+    """Return what the standing scorers say of all items, standardised, shape (len(STANDING), rows)."""
+    out = np.empty((len(STANDING), len(t.known)), np.float32)
+    _standing(t, out)
+    return out
+
+
+def prior(standing: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the standing scorers' part of all scores in each context, shape (len(CONTEXTS), rows)."""
+    return weights[:, len(OWN) :] @ standing
+
+
+@kernel
+def _standing(t, out):
+    stand(t, np.empty(out.shape[1], np.float32), out)
 
 
 @inline
-def blend(products, recent, candidate, t, followed, together, scales, out):
-    """Score all items for one user.
+def stand(t, scratch, out):
+    """Write :func:`standing` into ``out``; ``scratch`` is float32 of shape (rows,)."""
+    n = out.shape[1]
+    for s in range(out.shape[0]):
+        if s < len(t.popularity.ages):
+            scale = 2.0 ** -t.popularity.ages[s]
+            for x in range(n):
+                out[s, x] = np.float32(np.sqrt(t.popularity.counts[x, s] * scale))
+        else:
+            recency.score(t.recency, scratch, out[s])
+        mean, inverse = moments(out[s], t.known)
+        shift, factor = np.float32(mean), np.float32(inverse)
+        for x in range(n):
+            out[s, x] = (out[s, x] - shift) * factor
+
+
+@inline
+def score_own(products, recent, judged, opinion, t, own):
+    """Let a user's own scorers score all items.
 
     Parameters
     ----------
     products : ndarray of float32, shape (rows,)
         The user's vector times every output embedding.
-    recent : ndarray of int32, shape (HISTORY,)
-        Rows of his recent items, newest first, -1 = none.
-    candidate : ndarray of bool, shape (rows,)
-        The known items that he has not had: what mean and deviation are taken over.
+    recent, judged : ndarray of int32, shape (HISTORY,)
+        Rows of his earlier items, newest first, -1 = none: of those that are context for the next, and of those that he
+        has an opinion of.
+    opinion : ndarray of float32, shape (HISTORY,)
+        What it is, 0 where he has none.
     t : Tables
-    followed, together, out : ndarray of float32, shape (rows,)
-        Scratch, and the result.
-    scales : ndarray of float32, shape (len(SCORERS),)
-        Result: what each scorer's own score is multiplied with, weight over deviation.
+    own : ndarray of float32, shape (len(OWN), rows)
+        Result.
     """
-    n = len(out)
-    for x in range(n):
-        followed[x] = 0.0
-        together[x] = 0.0
-        out[x] = products[x] + t.biases[x]
-    cooccurrence.score(recent, t.neighbours, t.after, t.before, t.used, t.totals, followed, together)
-
-    # In double precision: a scorer that says the same of all items must come out with no deviation at all.
-    count = 0.0
-    e1 = e2 = f1 = f2 = s1 = s2 = 0.0
-    for x in range(n):
-        c = np.float64(candidate[x])
-        e, f, s = c * out[x], c * followed[x], c * together[x]
-        count += c
-        e1 += e
-        e2 += e * e
-        f1 += f
-        f2 += f * f
-        s1 += s
-        s2 += s * s
-    count = max(count, 1.0)
-    scales[0] = PRESET[0] * _inverse_deviation(e1 / count, e2 / count)
-    scales[1] = PRESET[1] * _inverse_deviation(f1 / count, f2 / count)
-    scales[2] = PRESET[2] * _inverse_deviation(s1 / count, s2 / count)
-    centre = np.float32((scales[0] * e1 + scales[1] * f1 + scales[2] * s1) / count)
-    for x in range(n):
-        out[x] = scales[0] * out[x] + scales[1] * followed[x] + scales[2] * together[x] - centre
+    for x in range(len(products)):
+        own[EMBEDDINGS, x] = products[x] + t.vectors.biases[x]
+    own[FOLLOWED:] = np.float32(0.0)
+    cooccurrence.score(recent, t.pairs, own[FOLLOWED], own[TOGETHER])
+    cooccurrence.score_opinion(judged, opinion, t.pairs, own[OPINION])
+    if t.allow_repeats:
+        repeats.score(recent, t.repeats, own[AGAIN])
 
 
 @inline
-def _inverse_deviation(mean, mean_of_squares):
-    variance = mean_of_squares - mean * mean
+def blend(own, candidate, weights, standing_part, t, scales, means, out):
+    """Blend what was scored for one user.
+
+    Parameters
+    ----------
+    own : ndarray of float32, shape (len(OWN), rows)
+    candidate : ndarray of bool, shape (rows,)
+        The known items that he may choose: what mean and deviation are taken over.
+    weights : ndarray of float32, shape (len(SCORERS),)
+    standing_part : ndarray of float32, shape (rows,)
+        The standing scorers' part of the scores.
+    t : Tables
+    scales, means, out : ndarray of float32, float64 and float32, shape (len(OWN),), (len(OWN),) and (rows,)
+        Results: what each own scorer's score is multiplied with, its mean, and the blend.
+
+    Returns
+    -------
+    float32
+        What is subtracted from the sum: ``out = Σ_f scales_f · own_f + standing_part − centre``.
+    """
+    centre = 0.0
+    for f in range(len(OWN)):
+        means[f], inverse = moments_if(speaks(f, t) and weights[f] != 0.0, own[f], candidate)
+        scales[f] = weights[f] * np.float32(inverse)
+        centre += scales[f] * means[f]
+    shift = np.float32(centre)
+    s0, s1, s2, s3 = scales[EMBEDDINGS], scales[FOLLOWED], scales[TOGETHER], scales[OPINION]
+    for x in range(len(out)):
+        out[x] = s0 * own[EMBEDDINGS, x] + s1 * own[FOLLOWED, x] + s2 * own[TOGETHER, x] + (standing_part[x] - shift)
+    if s3 != 0.0:
+        for x in range(len(out)):
+            out[x] += s3 * own[OPINION, x]
+    if scales[AGAIN] != 0.0:
+        for x in range(len(out)):
+            out[x] += scales[AGAIN] * own[AGAIN, x]
+    return shift
+
+
+@inline
+def speaks(f, t):
+    """Return whether an own scorer has anything to say."""
+    return f != AGAIN or t.allow_repeats
+
+
+@inline
+def moments_if(wanted, scores, candidate):
+    """Return :func:`moments`, or zeros where they are not wanted."""
+    if not wanted:
+        return 0.0, 0.0
+    return moments(scores, candidate)
+
+
+@inline
+def moments(scores, candidate):
+    """Return the mean over the candidates, and one over the deviation; 0 where all say the same."""
+    # In double precision: a scorer that says the same of all items must come out with no deviation at all.
+    count = total = squares = 0.0
+    for x in range(len(scores)):
+        value = np.float64(candidate[x]) * np.float64(scores[x])
+        count += np.float64(candidate[x])
+        total += value
+        squares += value * value
+    count = max(count, 1.0)
+    mean = total / count
+    variance = squares / count - mean * mean
     # Below the precision of single scores it is rounding, not an opinion.
-    return np.float32(1.0 / np.sqrt(variance)) if variance > 1e-12 * (1.0 + mean_of_squares) else np.float32(0.0)
+    inverse = 1.0 / np.sqrt(variance) if variance > 1e-12 * (1.0 + squares / count) else 0.0
+    return mean, inverse

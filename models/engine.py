@@ -20,10 +20,12 @@ from contracts.learning import HISTORY, Lessons, Source
 from models import policy, ranking
 from models.arrivals import APPLIED, TOPICS, Arrivals, Observed, opinions
 from models.availability import Availability
+from models.combiner import teaches
 from models.item_model import ItemModel
 from models.labels import CATEGORY, NEVER, Labels
 from models.life import Life
 from models.policy import Policy
+from models.profiles import Profiles, profiles
 from models.ranking import Lists, Ragged
 from models.scorers.popularity import POPULAR
 from models.shared import largest
@@ -34,6 +36,7 @@ _KINDS = {name: position for position, name in enumerate(TYPES)}
 WEIGHTS: Mapping[str, float] = {name: 0.0 if name in NEGATIVE_TYPES else 1.0 for name in TYPES}
 """How much each type of event counts as a wish for its item, unless the settings say otherwise."""
 _LONGEST_S = np.iinfo(np.int32).max
+_HAD = 1000  # of what a user has had, so much goes into a lesson; the log must not grow with the zeal of a few
 
 
 @dataclass(slots=True)
@@ -75,6 +78,8 @@ class Observation:
         The items' keys.
     weight : ndarray of float32, shape (n,)
         How much each counts as a wish for its item.
+    gaps : ndarray of int64, shape (n,)
+        Seconds since the user's event before, 0 where there is none or it is later.
     lessons : Lessons
         What they teach, for the learning log.
     """
@@ -83,6 +88,7 @@ class Observation:
     observed: Observed
     keys: NDArray[np.uint64]
     weight: NDArray[np.float32]
+    gaps: NDArray[np.int64]
     lessons: Lessons
 
 
@@ -110,6 +116,10 @@ class Engine:
         Event type → how much it counts, over :data:`WEIGHTS`.
     rules : Policy, optional
         Of users' lists.
+    allow_repeats : bool
+        Whether items that a user has had may be recommended to him again.
+    rating_slope : float
+        How much more a rating one deviation above the mean teaches than one at the mean.
     life : Life, optional
         When items are admitted and when they leave.
     """
@@ -121,11 +131,14 @@ class Engine:
         rating_users: int = 200_000,
         weights: Mapping[Any, float] | None = None,
         rules: Policy | None = None,
+        allow_repeats: bool = False,
+        rating_slope: float = 0.0,
         life: Life | None = None,
     ) -> None:
         self._seed = seed
         self._policy = rules or Policy()
-        self.items = ItemModel(seed, rating_users, life)
+        self._allow_repeats = allow_repeats
+        self.items = ItemModel(seed, rating_users, allow_repeats, rating_slope, life)
         self.users = UserTable(resident_users)
         self.availability = Availability(self.items.catalogue)
         self.labels = Labels(self.items.catalogue)
@@ -156,7 +169,9 @@ class Engine:
         )
         observed = self.users.apply(arrivals)
         weight = np.fromiter((self._weights[name] for name in names), np.float32, n)
-        return Observation(slots, observed, keys, weight, self._lessons(batch, arrivals, observed, weight))
+        gaps = _seconds(arrivals.time - observed.times[:, 0], observed.lengths)
+        lessons = self._lessons(batch, arrivals, observed, weight, gaps)
+        return Observation(slots, observed, keys, weight, gaps, lessons)
 
     def learn(self, lessons: Lessons, position: int) -> int:
         """Fold a record of the learning log; return how many of its events were new."""
@@ -172,31 +187,51 @@ class Engine:
         observed, catalogue = observation.observed, self.items.catalogue
         applied = np.flatnonzero(observed.outcome == APPLIED)
         applied = applied[(first + np.arange(len(applied))) % every == 0]
-        chosen = (observed.lengths > 0) & observed.novel & (observation.weight > 0)
+        chosen = (observed.lengths > 0) & (observed.novel | self._allow_repeats) & (observation.weight > 0)
         applied = applied[chosen[applied]]
         targets = catalogue.rows(observation.keys[applied])
         known = (targets >= 0) & (catalogue.events[targets] >= catalogue.admit_after)
         scored, targets = applied[known], targets[known]
         if not len(scored):
             return Ranks(scored, np.zeros(0), np.zeros(0))
-        recent = self._rows(observed.history[scored], observed.lengths[scored])
+        users = self.before(observation, scored)
         seen = self._seen(observation.slots[scored], observed.n_seen[scored])
         popularity = self.items.popularity.counts[: len(catalogue), POPULAR].copy()
-        vectors = self.items.embeddings.users(recent)
-        return Ranks(scored, *ranking.ranks(vectors, recent, seen, targets, popularity, self.items.tables()))
+        vectors = self.items.embeddings.users(users.recent)
+        return Ranks(scored, *ranking.ranks(vectors, users, seen, targets, popularity, self.items.tables()))
 
-    def refresh(self, slots: NDArray[np.int32], n: int, reasons: int) -> Lists:
-        """Return the top-``n`` lists of resident users with reasons for their first items."""
-        recent = self._rows(*self.users.recent(slots))
-        vectors = self.items.embeddings.users(recent)
+    def before(self, observation: Observation, events: NDArray[np.int64]) -> Profiles:
+        """Return the profiles that the users of some events of a batch had just before these."""
+        observed = observation.observed
+        return self._profiles(
+            observed.history[events],
+            observed.lengths[events],
+            opinions(observed.kinds[events], observed.values[events]),
+            observation.gaps[events],
+        )
+
+    def now(self, slots: NDArray[np.int32], now_ms: int | None = None) -> Profiles:
+        """Return the profiles of resident users, at a moment in ms since the epoch, or at their last events."""
+        keys, lengths = self.users.recent(slots)
+        times, kinds, values = self.users.details(slots)
+        gaps = np.zeros(len(slots), np.int64) if now_ms is None else _seconds(now_ms - times[:, 0], lengths)
+        return self._profiles(keys, lengths, opinions(kinds, values), gaps)
+
+    def refresh(self, slots: NDArray[np.int32], n: int, reasons: int, now_ms: int | None = None) -> Lists:
+        """Return the top-``n`` lists of resident users with reasons for their first items.
+
+        With ``now_ms``, ms since the epoch, those whose last event lies further back get a list for their return.
+        """
+        users = self.now(slots, now_ms)
+        vectors = self.items.embeddings.users(users.recent)
         withheld = ~self.shown()
         rules = self._rules(slots, withheld)
-        return ranking.top(vectors, recent, self._seen(slots), withheld, self.items.tables(), rules, n, reasons)
+        return ranking.top(vectors, users, self._seen(slots), withheld, self.items.tables(), rules, n, reasons)
 
     def popular(self, half_life: int, n: int, among: NDArray[np.int32] | None = None) -> tuple[list[str], list[float]]:
         """Return the ids and scores of the most popular items that may be shown, best first.
 
-        ``half_life`` is a position in :data:`models.scorers.popularity.HALF_LIVES`; scores are shares of the first.
+        ``half_life`` is a position in :mod:`models.scorers.popularity`; scores are shares of the first.
         ``among`` limits it to some rows.
         """
         rows = self._rows_shown(among)
@@ -223,7 +258,7 @@ class Engine:
     def vectors(self, users: Sequence[str]) -> list[tuple[str, NDArray[np.float32]]]:
         """Return the vectors to publish of resident users, (d + 1,): his embedding, and 1 for the item's bias."""
         slots = np.fromiter((self.users.slot(user) for user in users), np.int32, len(users))
-        vectors = self.items.embeddings.users(self._rows(*self.users.recent(slots)))
+        vectors = self.items.embeddings.users(self.now(slots).recent)
         ones = np.ones((len(vectors), 1), np.float32)
         return list(zip(users, np.hstack([vectors, ones]), strict=True))
 
@@ -245,24 +280,35 @@ class Engine:
         rows, scores = similar(row, outputs, self.items.pairs, shown, n)
         return self._ids(rows), np.round(scores, 4).tolist()
 
-    def _lessons(self, batch: Batch, arrivals: Arrivals, observed: Observed, weight: NDArray[np.float32]) -> Lessons:
+    def _lessons(
+        self,
+        batch: Batch,
+        arrivals: Arrivals,
+        observed: Observed,
+        weight: NDArray[np.float32],
+        gaps: NDArray[np.int64],
+    ) -> Lessons:
         taught = np.flatnonzero(observed.outcome == APPLIED)
         events = [batch.events[index] for index in taught.tolist()]
         items = list(dict.fromkeys(event.item for event in events))
         position = {item: index for index, item in enumerate(items)}
         lengths = observed.lengths[taught]
         held = np.arange(HISTORY) < lengths[:, None]
-        time, before = arrivals.time[taught], observed.times[taught, 0]
-        gap = np.where(lengths > 0, np.clip((time - before) // 1000, 0, _LONGEST_S), 0)
+        offsets = np.fromiter((batch.offset[index] for index in taught.tolist()), np.int64, len(taught))
+        choice = (lengths > 0) & (weight[taught] > 0) & (observed.novel[taught] | self._allow_repeats)
+        choice &= teaches(offsets, gaps[taught])
+        seen, counts = self._had(arrivals.slot[taught[choice]], observed.n_seen[taught[choice]])
+        had = np.full(len(taught), -1, np.int32)
+        had[choice] = counts
         return Lessons(
             sources=batch.sources,
             items=items,
             introduced=[],
             source=np.fromiter((batch.source[index] for index in taught.tolist()), np.uint8, len(taught)),
-            offset=np.fromiter((batch.offset[index] for index in taught.tolist()), np.int64, len(taught)),
+            offset=offsets,
             item=np.fromiter((position[event.item] for event in events), np.int32, len(taught)),
-            time=time,
-            gap=gap.astype(np.int32),
+            time=arrivals.time[taught],
+            gap=gaps[taught].astype(np.int32),
             kind=arrivals.kind[taught],
             weight=weight[taught],
             rating=arrivals.value[taught],
@@ -270,6 +316,8 @@ class Engine:
             lengths=lengths,
             history=observed.history[taught][held],
             value=opinions(observed.kinds[taught][held], observed.values[taught][held]),
+            had=had,
+            seen=seen,
         )
 
     def _rows_shown(self, among: NDArray[np.int32] | None) -> NDArray[Any]:
@@ -281,6 +329,13 @@ class Engine:
         ids = self.items.catalogue.ids
         return [ids[row] for row in rows.tolist()]
 
+    def _had(self, slots: NDArray[np.int32], n_seen: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Return the keys of what users had had when it was so much, the last ones of more, and how many for each."""
+        keys, starts, counts = self.users.seen(slots, n_seen)
+        kept = np.minimum(counts, _HAD)
+        last = np.arange(len(keys)) - np.repeat(starts, counts) >= np.repeat(counts - kept, counts)
+        return keys[last], kept
+
     def _rules(self, slots: NDArray[np.int32], withheld: NDArray[np.bool_]) -> policy.Rules:
         items, names = self.items, self.users.names
         salts = np.zeros(len(slots), np.uint64)
@@ -288,14 +343,24 @@ class Engine:
             salts = policy.salts([names[slot] for slot in slots.tolist()], self._seed, items.position)
         return self._policy.rules(self.labels.groups(), items.catalogue.events[: len(withheld)], withheld, salts)
 
-    def _rows(self, history: NDArray[np.uint64], lengths: NDArray[np.uint8]) -> NDArray[np.int32]:
-        rows = self.items.catalogue.rows(history.reshape(-1)).reshape(history.shape)
-        rows[np.arange(HISTORY) >= lengths[:, None]] = ranking.NONE
-        return rows
+    def _profiles(
+        self,
+        keys: NDArray[np.uint64],
+        lengths: NDArray[np.uint8],
+        values: NDArray[np.float16],
+        gaps: NDArray[np.int64],
+    ) -> Profiles:
+        rows = self.items.catalogue.rows(keys.reshape(-1)).reshape(keys.shape)
+        return profiles(rows, lengths, values, gaps, self.items.scale)
 
     def _seen(self, slots: NDArray[np.int32], lengths: NDArray[np.int64] | None = None) -> Ragged:
         keys, starts, counts = self.users.seen(slots, lengths)
         return Ragged(self.items.catalogue.rows(keys), starts, counts)
+
+
+def _seconds(ms: NDArray[np.int64], lengths: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return times in seconds, within what a lesson holds; 0 where there is no history."""
+    return np.where(lengths > 0, np.clip(ms // 1000, 0, _LONGEST_S), 0)
 
 
 def rater(user: str) -> int:

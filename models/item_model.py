@@ -14,14 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.learning import Lessons
+from models.arrays import RowArrays
 from models.catalogue import Catalogue
-from models.combine import Tables, tables
-from models.kernel import draw
+from models.combine import Tables
+from models.combiner import Combiner
+from models.drift import Drift
+from models.fold import WATCHED, Events, Model, fold
 from models.life import Life
+from models.opinions import split
 from models.ratings import RatingModel
 from models.scorers.cooccurrence import Cooccurrence
 from models.scorers.embeddings import Embeddings
 from models.scorers.popularity import Popularity
+from models.scorers.recency import Recency
+from models.scorers.repeats import Repeats
 
 FORMAT = 2
 # Ids of items that have left and were not asked for, at most: beyond it the store keeps what it has of the oldest.
@@ -41,6 +47,10 @@ class ItemModel:
         Of all random draws; two models with the same seed and the same log are equal.
     rating_users : int
         Rows of the rating model.
+    allow_repeats : bool
+        Whether items that a user has had may be recommended to him again.
+    rating_slope : float
+        How much more a rating one deviation above the mean teaches than one at the mean.
     life : Life, optional
         When items are admitted and when they leave.
 
@@ -48,23 +58,36 @@ class ItemModel:
     ----------
     position : int
         Log offset of the next record to be learned.
-    events : int
-        Wishes learned.
     gaps : int
         Input offsets that no record covered: an error of whoever wrote the log.
+    scale : ndarray of float64, shape (3,)
+        Ratings so far, their mean, and the sum of squares around it.
     """
 
-    def __init__(self, seed: int = 0, rating_users: int = 200_000, life: Life | None = None) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        rating_users: int = 200_000,
+        allow_repeats: bool = False,
+        rating_slope: float = 0.0,
+        life: Life | None = None,
+    ) -> None:
         self._seed = seed
         self._life = life or Life()
+        self._allow_repeats, self._rating_slope = allow_repeats, np.float32(rating_slope)
         self.position = 0
-        self.events = 0
         self.gaps = 0
+        self._learned_events = np.zeros(1, np.int64)
+        self.scale = np.zeros(3)
         self.catalogue = Catalogue(self._life.admit_after)
         capacity = self.catalogue.capacity
         self.popularity = Popularity(capacity)
+        self.recency = Recency(capacity)
+        self.repeats = Repeats(capacity)
         self.pairs = Cooccurrence(capacity)
         self.embeddings = Embeddings(capacity)
+        self.combiner = Combiner()
+        self.drift = Drift()
         self.ratings = RatingModel(rating_users, seed)
         self._learned: dict[tuple[str, str, int], int] = {}  # source → its last offset learned
         self._touched: set[int] = set()
@@ -96,14 +119,28 @@ class ItemModel:
         fresh &= wished
         n = int(fresh.sum())
         if n:
-            self._fold(lessons, rows_of_items[lessons.item], fresh, position)
-            self.events += n
+            self._fold(lessons, rows_of_items[lessons.item], fresh)
         self._release(self._life.over(self.catalogue, clock, ticks))
         return n
 
+    @property
+    def events(self) -> int:
+        """Wishes learned."""
+        return int(self._learned_events[0])
+
     def tables(self) -> Tables:
         """Return the arrays that scoring reads."""
-        return tables(self.catalogue, self.embeddings, self.pairs)
+        n = len(self.catalogue)
+        return Tables(
+            self.catalogue.is_known(),
+            self.embeddings.arrays(n),
+            self.pairs.arrays(n),
+            self.popularity.arrays(n),
+            self.recency.arrays(n),
+            self.repeats.arrays(n),
+            self.combiner.weights,
+            self._allow_repeats,
+        )
 
     def touched(self, n: int) -> list[int]:
         """Return up to ``n`` rows that were learned from since they were last returned here."""
@@ -123,13 +160,14 @@ class ItemModel:
             "format": FORMAT,
             "seed": self._seed,
             "position": self.position,
-            "events": self.events,
             "gaps": self.gaps,
+            "events": self._learned_events.copy(),
+            "scale": self.scale.copy(),
             "learned": [[*source, last] for source, last in self._learned.items()],
             "catalogue": self.catalogue.state(),
-            "popularity": self.popularity.state(rows),
-            "pairs": self.pairs.state(rows),
-            "embeddings": self.embeddings.state(rows),
+            **{name: part.state(rows) for name, part in self._parts().items()},
+            "combiner": self.combiner.state(rows),
+            "drift": self.drift.state(),
             "ratings": self.ratings.state(),
         }
 
@@ -145,14 +183,25 @@ class ItemModel:
             raise UnfitModel(f"a model of format {state['format']}, this version reads {FORMAT}")
         if state["seed"] != self._seed:
             raise UnfitModel(f"a model learned with seed {state['seed']}, the settings say seed {self._seed}")
-        self.position, self.events, self.gaps = state["position"], state["events"], state["gaps"]
+        self.position, self.gaps = state["position"], state["gaps"]
+        self._learned_events, self.scale = state["events"].copy(), state["scale"].copy()
         self._learned = {(topic, topic_id, partition): last for topic, topic_id, partition, last in state["learned"]}
         self.catalogue.restore(state["catalogue"])
         self._grow()
-        self.popularity.restore(state["popularity"])
-        self.pairs.restore(state["pairs"])
-        self.embeddings.restore(state["embeddings"])
+        for name, part in self._parts().items():
+            part.restore(state[name])
+        self.combiner.restore(state["combiner"])
+        self.drift.restore(state["drift"])
         self.ratings.restore(state["ratings"])
+
+    def _parts(self) -> dict[str, RowArrays]:
+        return {
+            "popularity": self.popularity,
+            "recency": self.recency,
+            "repeats": self.repeats,
+            "pairs": self.pairs,
+            "embeddings": self.embeddings,
+        }
 
     def _admit(self, items: list[str]) -> NDArray[np.int32]:
         catalogue, serial = self.catalogue, self.catalogue.serial
@@ -161,8 +210,9 @@ class ItemModel:
             self._grow()
             new = np.unique(rows[catalogue.assigned[rows] >= serial])
             for stretch in np.split(new, np.flatnonzero(np.diff(new) > 1) + 1):
-                first, last = int(stretch[0]), int(stretch[-1])
-                self.embeddings.start(first, catalogue.keys[first : last + 1], self._seed)
+                first, end = int(stretch[0]), int(stretch[-1]) + 1
+                self.embeddings.start(first, catalogue.keys[first:end], self._seed)
+                self.recency.start(first, end)
         return rows
 
     def _release(self, rows: NDArray[np.int32]) -> None:
@@ -172,18 +222,16 @@ class ItemModel:
         self._gone |= dict.fromkeys(self.catalogue.release(rows))
         for item in list(islice(self._gone, max(0, len(self._gone) - _GONE))):
             del self._gone[item]
-        self.popularity.counts[rows] = 0.0
-        self.pairs.release(rows)
-        self.embeddings.release(rows)
+        for part in self._parts().values():
+            part.release(rows)
         self.ratings.release(rows)
         self._touched.difference_update(rows.tolist())
 
     def _grow(self) -> None:
         capacity = self.catalogue.capacity
         if capacity > len(self.embeddings.biases):
-            self.popularity.grow(capacity)
-            self.pairs.grow(capacity)
-            self.embeddings.grow(capacity)
+            for part in self._parts().values():
+                part.grow(capacity)
 
     def _fresh(self, lessons: Lessons) -> NDArray[np.bool_]:
         """Return which events were not learned before, and note the record's sources as learned."""
@@ -198,22 +246,58 @@ class ItemModel:
             self._learned[source.name] = max(last, source.last)
         return np.asarray(lessons.offset > floors[lessons.source])
 
-    def _fold(self, lessons: Lessons, rows: NDArray[np.int32], fresh: NDArray[np.bool_], position: int) -> None:
-        lengths = lessons.lengths.astype(np.int64)
-        history = self.catalogue.rows(lessons.history)
-        rating, rater = lessons.rating, lessons.rater
-        weights = lessons.weight
+    def _fold(self, lessons: Lessons, rows: NDArray[np.int32], fresh: NDArray[np.bool_]) -> None:
+        events = self._events(lessons, rows, fresh)
+        model = self._model()
+        done = 0
+        while done < len(events.row):
+            done = fold(events, done, model)
+            if self.combiner.ranked[0] >= WATCHED:
+                for scorer in self.drift.update(self.combiner.watched()):
+                    self.combiner.hurry(scorer)
+            if self.pairs.make_room():
+                model = self._model()
+        rated = np.flatnonzero(events.judged)
+        raters = lessons.rater[fresh][rated]
+        for event, rater in zip(rated.tolist(), raters.tolist(), strict=True):
+            self.ratings.learn(rater, int(events.row[event]), float(events.rating[event]))
+        self._touched.update(events.row.tolist())
+
+    def _model(self) -> Model:
+        return Model(
+            np.uint64(self._seed),
+            self.tables(),
+            self.combiner.arrays(),
+            self.scale,
+            self._learned_events,
+            self.catalogue.events,
+            self.catalogue.known,
+            self.catalogue.known_count,
+            self.catalogue.admit_after,
+            self._rating_slope,
+        )
+
+    def _events(self, lessons: Lessons, rows: NDArray[np.int32], fresh: NDArray[np.bool_]) -> Events:
+        lengths, history, value, seen = lessons.lengths.astype(np.int64), lessons.history, lessons.value, lessons.seen
         if not fresh.all():
-            history = history[np.repeat(fresh, lengths)]
-            rows, lengths, weights = rows[fresh], lengths[fresh], weights[fresh]
-            rating, rater = rating[fresh], rater[fresh]
-        starts = np.zeros(len(rows) + 1, np.int64)
+            kept = np.repeat(fresh, lengths)
+            lengths, history, value = lengths[fresh], history[kept], value[kept]
+            seen = seen[np.repeat(fresh, np.maximum(lessons.had, 0))]
+        starts = np.zeros(len(lengths) + 1, np.int64)
         np.cumsum(lengths, out=starts[1:])
-        known_at = self.catalogue.count(rows)
-        seed = int(draw(np.uint64(self._seed), np.uint64(position)))
-        self.popularity.learn(rows, weights)
-        self.pairs.learn(rows, weights, history, starts, seed)
-        self.embeddings.learn(rows, weights, history, starts, self.catalogue.known, known_at, seed)
-        for event in np.flatnonzero(~np.isnan(rating)):
-            self.ratings.learn(int(rater[event]), int(rows[event]), float(rating[event]))
-        self._touched.update(rows.tolist())
+        judged, rating = split(lessons.rating[fresh])
+        judgement, rated = split(value)
+        return Events(
+            row=rows[fresh],
+            weight=lessons.weight[fresh],
+            time=lessons.time[fresh],
+            gap=lessons.gap[fresh],
+            judged=judged,
+            rating=rating,
+            starts=starts,
+            history=self.catalogue.rows(history),
+            judgement=judgement,
+            value=rated,
+            had=lessons.had[fresh],
+            seen=self.catalogue.rows(seen),
+        )

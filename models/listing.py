@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from models.catalogue import Catalogue
 from models.combine import SCORERS
 from models.kernel import grown, inline, kernel
-from models.ranking import NONE, Lists
+from models.ranking import Lists
+from models.selection import NONE
 
 _DECIMALS = 1000
 _MAX_SCORE = 1e12  # so that a score fits into the digits written; no blend comes near

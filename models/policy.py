@@ -30,8 +30,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from models.combine import EXCLUDED
-from models.kernel import draw, draw_below, inline, kernel
+from models.kernel import draw, draw_below, inline
+from models.selection import EXCLUDED
 
 MOST_EXPLORED = 0.2
 _SURPLUS = 4  # so many times the list are candidates where a rule may pass items over
@@ -144,7 +144,7 @@ def salts(users: Sequence[str], seed: int, position: int) -> NDArray[np.uint64]:
     return np.fromiter((xxhash.xxh3_64_intdigest(user, key) for user in users), np.uint64, len(users))
 
 
-@kernel
+@inline
 def arrange(picked, best, all_scores, outputs, rules, salt, rows, scores):
     """Make one list; return its length.
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models import explain, policy
-from models.combine import EXCLUDED, SCORERS, Tables, blend
-from models.kernel import kernel
-from models.policy import Rules
-from models.scorers.embeddings import DIMENSIONS
+from models import explain
+from models.combine import OWN, Tables, blend, prior, score_own, standing
+from models.kernel import inline, kernel
+from models.policy import Rules, arrange
+from models.profiles import Profiles
+from models.selection import EXCLUDED, NONE, mean_rank, select
 
 CHUNK = 64
-NONE = -1
 
 
 @dataclass(slots=True)
@@ -51,9 +51,30 @@ class Lists:
     grounds: NDArray[np.int32]
 
 
+@dataclass(slots=True)
+class Scores:
+    """What all scorers say of all items for one user, and the blend of it.
+
+    Attributes
+    ----------
+    own, standing : ndarray of float32, shape (len(OWN), rows) and (len(STANDING), rows)
+        The scorers' scores; the standing ones standardised.
+    scales : ndarray of float32, shape (len(OWN),)
+    shift : float
+        ``blend = Σ_f scales_f · own_f + Σ_s weight_s · standing_s − shift``.
+    blend : ndarray of float32, shape (rows,)
+    """
+
+    own: NDArray[np.float32]
+    standing: NDArray[np.float32]
+    scales: NDArray[np.float32]
+    shift: float
+    blend: NDArray[np.float32]
+
+
 def top(
     vectors: NDArray[np.float32],
-    recent: NDArray[np.int32],
+    users: Profiles,
     seen: Ragged,
     withheld: NDArray[np.bool_],
     t: Tables,
@@ -61,16 +82,15 @@ def top(
     n: int,
     reasons: int,
 ) -> Lists:
-    """Return ``n`` items for each user, by the list policy, of the best that he has not had and that are not withheld.
+    """Return ``n`` items for each user, by the list policy, of the best that he may have and that are not withheld.
 
     Parameters
     ----------
     vectors : ndarray, shape (b, d)
         The users' embeddings.
-    recent : ndarray of int32, shape (b, HISTORY)
-        Rows of their recent items, newest first.
+    users : Profiles
     seen : Ragged
-        Rows of all items that each has had.
+        Rows of all items that each has had; they are left out unless repeats are allowed.
     withheld : ndarray of bool, shape (rows,)
         Hidden, expired and deleted items.
     t : Tables
@@ -86,19 +106,22 @@ def top(
         np.full((b, reasons), NONE, np.int8),
         np.full((b, reasons, explain.GROUNDS), NONE, np.int32),
     )
+    standing_ = standing(t)
+    prior_ = prior(standing_, t.weights)
     for first in range(0, b, CHUNK):
         part = slice(first, first + CHUNK)
         _top(
-            vectors[part] @ t.outputs.T, recent[part], seen.values, seen.starts[part], seen.lengths[part], withheld, t,
-            rules, rules.salts[part],
-            lists.rows[part], lists.scores[part], lists.scorers[part], lists.grounds[part],
+            vectors[part] @ t.vectors.outputs.T,
+            users.recent[part], users.judged[part], users.opinion[part], users.context[part],
+            seen.values, seen.starts[part], seen.lengths[part], withheld, t, standing_, prior_, rules,
+            rules.salts[part], lists.rows[part], lists.scores[part], lists.scorers[part], lists.grounds[part],
         )  # fmt: skip
     return lists
 
 
 def ranks(
     vectors: NDArray[np.float32],
-    recent: NDArray[np.int32],
+    users: Profiles,
     seen: Ragged,
     targets: NDArray[np.int32],
     popularity: NDArray[np.float64],
@@ -106,56 +129,71 @@ def ranks(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the rank of each target under the blend and under popularity, 1 = best, ties at their mean rank.
 
-    All known items except those that the user has had compete. ``targets`` has shape (b,), ``popularity`` (rows,).
+    All known items that the user may have compete. ``targets`` has shape (b,), ``popularity`` (rows,).
     """
     by_blend, by_popularity = np.zeros(len(targets)), np.zeros(len(targets))
+    prior_ = prior(standing(t), t.weights)
     for first in range(0, len(targets), CHUNK):
         part = slice(first, first + CHUNK)
         _ranks(
-            vectors[part] @ t.outputs.T, recent[part], seen.values, seen.starts[part], seen.lengths[part],
-            targets[part], popularity, t, by_blend[part], by_popularity[part],
+            vectors[part] @ t.vectors.outputs.T,
+            users.recent[part], users.judged[part], users.opinion[part], users.context[part],
+            seen.values, seen.starts[part], seen.lengths[part], targets[part], popularity, t, prior_,
+            by_blend[part], by_popularity[part],
         )  # fmt: skip
     return by_blend, by_popularity
 
 
-@kernel
-def _ranks(products, recent, seen, starts, lengths, targets, popularity, t, by_blend, by_popularity):
-    n = products.shape[1]
-    followed, together, scores = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
-    scales = np.empty(len(SCORERS), np.float32)
-    candidate = t.known.copy()
-    for user in range(len(targets)):
-        mine = seen[starts[user] : starts[user] + lengths[user]]
-        _mark(mine, candidate, False, t.known)
-        blend(products[user], recent[user], candidate, t, followed, together, scales, scores)
-        by_blend[user] = _mean_rank(scores, targets[user], candidate)
-        by_popularity[user] = _mean_rank(popularity, targets[user], candidate)
-        _mark(mine, candidate, True, t.known)
-
-
-@kernel
-def apart(vector, recent, candidate, t, out):
-    """Score all items for one user, each scorer for itself: for comparing scorers, not for making lists.
+def apart(vector: NDArray[np.float32], user: Profiles, candidate: NDArray[np.bool_], t: Tables) -> Scores:
+    """Score all items for one user: for comparing scorers and explaining scores, not for making lists.
 
     Parameters
     ----------
     vector : ndarray of float32, shape (d,)
         The user's embedding.
-    recent, candidate, t
-        As in :func:`models.combine.blend`.
-    out : ndarray of float32, shape (1 + len(SCORERS), rows)
-        Result: the blend's scores, then each scorer's own as it gives them.
+    user : Profiles
+        Of one user.
+    candidate : ndarray of bool, shape (rows,)
+        The known items that he may choose.
+    t : Tables
     """
-    products = np.empty(len(candidate), np.float32)
-    for x in range(len(products)):
-        dot = np.float32(0.0)
-        for d in range(DIMENSIONS):
-            dot += vector[d] * t.outputs[x, d]
-        products[x] = dot
-    scales = np.empty(len(SCORERS), np.float32)
-    blend(products, recent, candidate, t, out[2], out[3], scales, out[0])
-    for x in range(len(products)):
-        out[1, x] = products[x] + t.biases[x]
+    n = len(candidate)
+    scores = Scores(
+        np.empty((len(OWN), n), np.float32), standing(t), np.empty(len(OWN), np.float32), 0.0, np.empty(n, np.float32)
+    )
+    weights = t.weights[user.context[0]]
+    scores.shift = float(
+        _apart(
+            t.vectors.outputs @ vector, user.recent[0], user.judged[0], user.opinion[0], candidate, weights,
+            prior(scores.standing, t.weights)[user.context[0]], t, scores.own, scores.scales, scores.blend,
+        )
+    )  # fmt: skip
+    return scores
+
+
+@kernel
+def _apart(products, recent, judged, opinion, candidate, weights, prior_, t, own, scales, out):
+    score_own(products, recent, judged, opinion, t, own)
+    return blend(own, candidate, weights, prior_, t, scales, np.empty(len(OWN)), out)
+
+
+@kernel
+def _ranks(
+    products, recent, judged, opinion, context, seen, starts, lengths, targets, popularity, t, prior_,
+    by_blend, by_popularity,
+):  # fmt: skip
+    n = products.shape[1]
+    own, scores = np.empty((len(OWN), n), np.float32), np.empty(n, np.float32)
+    scales, means = np.empty(len(OWN), np.float32), np.empty(len(OWN))
+    candidate = t.known.copy()
+    for user in range(len(targets)):
+        mine = seen[starts[user] : starts[user] + lengths[user]]
+        _take_out(mine, candidate, t)
+        score_own(products[user], recent[user], judged[user], opinion[user], t, own)
+        blend(own, candidate, t.weights[context[user]], prior_[context[user]], t, scales, means, scores)
+        by_blend[user] = mean_rank(scores, targets[user], candidate)
+        by_popularity[user] = mean_rank(popularity, targets[user], candidate)
+        _put_back(mine, candidate, t)
 
 
 @kernel
@@ -164,107 +202,61 @@ def place(scores, candidate, target, rows):
 
     ``scores`` is changed: what is no candidate is excluded. ``rows`` is -1 from where there are no more candidates.
     """
-    rank = _mean_rank(scores, target, candidate)
+    rank = mean_rank(scores, target, candidate)
     for x in range(len(scores)):
         if not candidate[x]:
             scores[x] = EXCLUDED
-    length = _select(scores, rows, np.empty(len(rows), scores.dtype))
+    length = select(scores, rows, np.empty(len(rows), scores.dtype))
     rows[length:] = NONE
     return rank
 
 
-@kernel
-def _mark(rows, candidate, value, known):
-    for position in range(len(rows)):
-        row = rows[position]
+@inline
+def _take_out(mine, candidate, t):
+    if not t.allow_repeats:
+        for row in mine:
+            if row >= 0:
+                candidate[row] = False
+
+
+@inline
+def _put_back(mine, candidate, t):
+    for row in mine:
         if row >= 0:
-            candidate[row] = value and known[row]
+            candidate[row] = t.known[row]
 
 
 @kernel
-def _mean_rank(scores, target, candidate):
-    above = 0
-    equal = 0
-    own = scores[target]
-    for x in range(len(scores)):
-        above += candidate[x] and scores[x] > own
-        equal += candidate[x] and scores[x] == own
-    return 1.0 + above + 0.5 * (equal - candidate[target])
-
-
-@kernel
-def _top(products, recent, seen, starts, lengths, withheld, t, rules, salts, rows, scores, scorers, grounds):
+def _top(
+    products, recent, judged, opinion, context, seen, starts, lengths, withheld, t, standing_, prior_, rules, salts,
+    rows, scores, scorers, grounds,
+):  # fmt: skip
     n = products.shape[1]
-    followed, together, blended = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
-    scales = np.empty(len(SCORERS), np.float32)
+    own, blended = np.empty((len(OWN), n), np.float32), np.empty(n, np.float32)
+    scales, means = np.empty(len(OWN), np.float32), np.empty(len(OWN))
     candidate = t.known.copy()
     position_of = np.full(n, NONE, np.int16)
     candidates = rules.surplus * rows.shape[1]
     picked, best = np.empty(candidates, np.int32), np.empty(candidates, np.float32)
     for user in range(len(products)):
         mine = seen[starts[user] : starts[user] + lengths[user]]
-        _mark(mine, candidate, False, t.known)
-        blend(products[user], recent[user], candidate, t, followed, together, scales, blended)
+        weights = t.weights[context[user]]
+        _take_out(mine, candidate, t)
+        score_own(products[user], recent[user], judged[user], opinion[user], t, own)
+        blend(own, candidate, weights, prior_[context[user]], t, scales, means, blended)
         for x in range(n):
             if withheld[x]:
                 blended[x] = EXCLUDED
-        for position in range(len(mine)):
-            if mine[position] >= 0:
-                blended[mine[position]] = EXCLUDED
-        length = _select(blended, picked, best)
-        length = policy.arrange(
-            picked[:length], best[:length], blended, t.outputs, rules, salts[user], rows[user], scores[user]
+        if not t.allow_repeats:
+            for row in mine:
+                if row >= 0:
+                    blended[row] = EXCLUDED
+        length = select(blended, picked, best)
+        length = arrange(
+            picked[:length], best[:length], blended, t.vectors.outputs, rules, salts[user], rows[user], scores[user]
         )
         explain.reasons(
-            rows[user, :length], recent[user], scales, followed, together, t, position_of, scorers[user], grounds[user]
-        )
-        _mark(mine, candidate, True, t.known)
-
-
-@kernel
-def _select(scores, rows, best):
-    """Write the largest scores and their rows, best first; return how many there are.
-
-    A threshold is found by bisection between which and the maximum lie at least ``wanted`` scores and not many more:
-    each probe is one vectorised count, and only what passes is sorted.
-    """
-    wanted = len(rows)
-    finite = 0
-    low = -EXCLUDED
-    high = EXCLUDED
-    # Without branches, here and below: this is done for every item of every list.
-    for x in range(len(scores)):
-        s = scores[x]
-        finite += s > EXCLUDED
-        low = min(low, s if s > EXCLUDED else -EXCLUDED)
-        high = max(high, s)
-    wanted = min(wanted, finite)
-    if wanted == 0:
-        return 0
-    passed = finite
-    for _ in range(40):
-        # Ties may keep the count from ever coming down to ``wanted``: then all of them are sorted.
-        if passed <= wanted + wanted // 2 or high <= low:
-            break
-        middle = low + (high - low) * np.float32(0.5)
-        if middle <= low or middle >= high:
-            break
-        count = 0
-        for x in range(len(scores)):
-            count += scores[x] >= middle
-        if count >= wanted:
-            low, passed = middle, count
-        else:
-            high = middle
-    found = np.empty(len(scores) + 1, np.int32)
-    k = 0
-    for x in range(len(scores)):
-        found[k] = x
-        k += scores[x] >= low
-    found = found[:k]
-    # Stable, so that equal scores stand in the order of their rows.
-    order = np.argsort(-scores[found], kind="mergesort")
-    for k in range(wanted):
-        rows[k] = found[order[k]]
-        best[k] = scores[rows[k]]
-    return wanted
+            rows[user, :length], recent[user], judged[user], opinion[user], scales, means, weights, own, standing_, t,
+            position_of, scorers[user], grounds[user],
+        )  # fmt: skip
+        _put_back(mine, candidate, t)

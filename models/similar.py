@@ -51,7 +51,8 @@ def similar(
     cosines = np.empty(len(outputs), np.float32)
     _cosines(outputs, row, shown, cosines)
     by_embedding = largest(cosines, _DEPTH)
-    by_count, _ = pairs.similar(row, len(pairs.neighbours[row]))
+    by_count, counts = pairs.neighbours_of(row)
+    by_count = by_count[np.lexsort((by_count, -counts))]
     orders = by_embedding[cosines[by_embedding] > 0.0], by_count[shown[by_count]][:_DEPTH]
     rows, place = np.unique(np.concatenate(orders), return_inverse=True)
     ranks = np.concatenate([np.arange(1, len(order) + 1) for order in orders])

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from contracts.redis import encode_vector
 from models.engine import Engine, Observation, rater
 from models.listing import ListEncoder
-from models.ranking import NONE
 from models.scorers.popularity import POPULAR
+from models.selection import NONE
 from models.users import SHOWN
 from serving.store import Store
 from streams.shared import SharedLists, encode_shared

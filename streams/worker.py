@@ -139,7 +139,7 @@ class _Worker(mode.Service):
         ids = topic_ids(settings, list(topics.values()))
         life = Life(**msgspec.structs.asdict(settings.catalogue))
         rules = Policy(**msgspec.structs.asdict(settings.policy))
-        self._engine = Engine(model.seed, work.resident_users, model.rating_users, model.weights, rules, life)
+        self._engine = Engine(model.seed, work.resident_users, model.rating_users, model.weights, rules, life=life)
         self._store = Store(
             connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S
         )

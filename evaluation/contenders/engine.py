@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from evaluation.contenders.moment import OF_THE_ENGINE, Moment, Scores, Stateless
-from models import ranking
+from models.selection import NONE
 
 
 class OfTheEngine(Stateless):
@@ -35,7 +35,9 @@ class Shuffled(Stateless):
 
     def score(self, moment: Moment) -> Scores:
         """Return what the engine says of the shuffled history."""
-        recent = moment.recent.copy()
-        length = int((recent != ranking.NONE).sum())
-        np.random.default_rng((self._seed, moment.position)).shuffle(recent[:length])
-        return self._scorer.score(replace(moment, recent=recent))
+        profile = moment.profile
+        length = int((profile.recent != NONE).sum())
+        order = np.arange(profile.recent.shape[1])
+        np.random.default_rng((self._seed, moment.position)).shuffle(order[:length])
+        columns = {name: getattr(profile, name)[:, order] for name in ("recent", "judged", "opinion")}
+        return self._scorer.score(replace(moment, profile=replace(profile, **columns)))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models import ranking
 from models.combine import SCORERS, Tables
 from models.item_model import ItemModel
+from models.profiles import Profiles
 
 Scores = NDArray[np.float32] | NDArray[np.float64]
 
@@ -35,8 +36,8 @@ class Moment:
         What has been learned until then.
     tables : Tables
         The same as the scorers read it.
-    recent : ndarray of int32, shape (HISTORY,)
-        Rows of the user's recent items, newest first, -1 = none.
+    profile : Profiles
+        Of this one user: his recent items and what he thought of them, and whether he goes on or comes back.
     candidate : ndarray of bool, shape (rows,)
         Which items may be recommended.
     target : int
@@ -48,17 +49,21 @@ class Moment:
     time: int
     items: ItemModel
     tables: Tables
-    recent: NDArray[np.int32]
+    profile: Profiles
     candidate: NDArray[np.bool_]
     target: int
 
+    @property
+    def recent(self) -> NDArray[np.int32]:
+        """Rows of the user's recent items, newest first, -1 = none, shape (HISTORY,)."""
+        return np.asarray(self.profile.recent[0])
+
     @cached_property
-    def apart(self) -> NDArray[np.float32]:
-        """The blend's scores and each scorer's own, shape (1 + len(SCORERS), rows)."""
-        out = np.zeros((len(OF_THE_ENGINE), len(self.candidate)), np.float32)
-        vector = self.items.embeddings.users(self.recent[None])[0]
-        ranking.apart(vector, self.recent, self.candidate, self.tables, out)
-        return out
+    def apart(self) -> list[NDArray[np.float32]]:
+        """The blend's scores and each scorer's own, in the order of :data:`OF_THE_ENGINE`."""
+        vector = self.items.embeddings.users(self.profile.recent)[0]
+        scores = ranking.apart(vector, self.profile, self.candidate, self.tables)
+        return [scores.blend, *scores.own, *scores.standing]
 
 
 @dataclass(frozen=True)

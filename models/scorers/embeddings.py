@@ -17,13 +17,14 @@ Duchi, Hazan, Singer: Adaptive Subgradient Methods. JMLR 2011 (Adagrad).
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.learning import HISTORY
-from models.kernel import draw_below, draw_normals, grown, kernel
+from models.arrays import RowArrays
+from models.kernel import draw_below, draw_normals, inline, kernel
 
 DIMENSIONS = 64
 DECAYS = (0.3, 0.8, 0.97)
@@ -43,7 +44,18 @@ _REACH = np.array([int((weights >= 1e-3).sum()) for weights in _WEIGHTS])
 _GRADIENT_REACH = np.array([int((weights >= 1e-2).sum()) for weights in _WEIGHTS])
 
 
-class Embeddings:
+class Vectors(NamedTuple):
+    """Embeddings as the kernels take them, see :class:`Embeddings`."""
+
+    inputs: NDArray[np.float32]
+    outputs: NDArray[np.float32]
+    biases: NDArray[np.float32]
+    input_sums: NDArray[np.float32]
+    output_sums: NDArray[np.float32]
+    bias_sums: NDArray[np.float32]
+
+
+class Embeddings(RowArrays):
     """Input and output embeddings of every item.
 
     Attributes
@@ -53,77 +65,36 @@ class Embeddings:
     outputs : ndarray of float32, shape (capacity, d)
         What his vector is compared with.
     biases : ndarray of float32, shape (capacity,)
+    input_sums, output_sums, bias_sums : ndarray of float32, shape (capacity, 3), (capacity,), (capacity,)
+        Adagrad's sums of squared gradients.
     """
+
+    by_row = ("inputs", "outputs", "biases", "input_sums", "output_sums", "bias_sums")
 
     def __init__(self, capacity: int) -> None:
         self.inputs = np.zeros((capacity, _SCALES, DIMENSIONS), np.float32)
         self.outputs = np.zeros((capacity, DIMENSIONS), np.float32)
         self.biases = np.zeros(capacity, np.float32)
-        self._input_sums = np.zeros((capacity, _SCALES), np.float32)
-        self._output_sums = np.zeros(capacity, np.float32)
-        self._bias_sums = np.zeros(capacity, np.float32)
-
-    def grow(self, capacity: int) -> None:
-        """Make room for ``capacity`` rows."""
-        for name in _ARRAYS:
-            setattr(self, name, grown(getattr(self, name), capacity))
+        self.input_sums = np.zeros((capacity, _SCALES), np.float32)
+        self.output_sums = np.zeros(capacity, np.float32)
+        self.bias_sums = np.zeros(capacity, np.float32)
 
     def start(self, first: int, keys: NDArray[np.uint64], seed: int) -> None:
         """Give the rows from ``first`` on, with these item keys, their random start: the same on every worker."""
         _start(first, keys, np.uint64(seed), self.inputs, self.outputs)
         rows = slice(first, first + len(keys))
-        self._input_sums[rows] = self._output_sums[rows] = self._bias_sums[rows] = _FIRST
+        self.biases[rows] = 0.0
+        self.input_sums[rows] = self.output_sums[rows] = self.bias_sums[rows] = _FIRST
 
-    def release(self, rows: NDArray[np.int32]) -> None:
-        """Forget these rows; :meth:`start` gives them to other items."""
-        for name in _ARRAYS:
-            getattr(self, name)[rows] = 0.0
-
-    def learn(
-        self,
-        rows: NDArray[np.int32],
-        weights: NDArray[np.float32],
-        history: NDArray[np.int32],
-        starts: NDArray[np.int64],
-        known: NDArray[np.int32],
-        known_at: NDArray[np.int64],
-        seed: int,
-    ) -> None:
-        """Learn events in their order.
-
-        Parameters
-        ----------
-        rows, weights, history, starts
-            As in :meth:`models.scorers.cooccurrence.Cooccurrence.learn`.
-        known : ndarray of int32
-            Rows of the known items.
-        known_at : ndarray of int64, shape (n,)
-            How many of them were known at each event.
-        seed : int
-            For the negatives.
-        """
-        _learn(
-            rows, weights, history, starts, known, known_at, np.uint64(seed),
-            self.inputs, self.outputs, self.biases, self._input_sums, self._output_sums, self._bias_sums,
-        )  # fmt: skip
+    def arrays(self, rows: int) -> Vectors:
+        """Return the arrays of the rows in use."""
+        return Vectors(*(getattr(self, name)[:rows] for name in self.by_row))
 
     def users(self, recent: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the vectors, shape (b, d), of users whose recent rows, newest first, -1 = none, are (b, HISTORY)."""
         vectors = np.zeros((len(recent), DIMENSIONS), np.float32)
         _users(recent, self.inputs, vectors)
         return vectors
-
-    def state(self, rows: int) -> dict[str, Any]:
-        """Return what a checkpoint must hold of the first ``rows`` rows."""
-        return {name: getattr(self, name)[:rows].copy() for name in _ARRAYS}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over :meth:`state`."""
-        for name in _ARRAYS:
-            getattr(self, name)[: len(state[name])] = state[name]
-
-
-_ARRAYS = ("inputs", "outputs", "biases", "_input_sums", "_output_sums", "_bias_sums")
 
 
 @kernel
@@ -137,96 +108,102 @@ def _start(first, keys, seed, inputs, outputs):
 @kernel
 def _users(recent, inputs, vectors):
     for user in range(len(recent)):
-        for s in range(_SCALES):
-            for k in range(_REACH[s]):
-                row = recent[user, k]
-                if row >= 0:
-                    weight = _WEIGHTS[s, k]
-                    for d in range(DIMENSIONS):
-                        vectors[user, d] += weight * inputs[row, s, d]
+        represent(recent[user], inputs, vectors[user])
 
 
-@kernel
-def _learn(
-    rows, weights, history, starts, known, known_at, seed,
-    inputs, outputs, biases, input_sums, output_sums, bias_sums,
-):  # fmt: skip
-    user = np.empty(DIMENSIONS, np.float32)
-    gradient = np.empty(DIMENSIONS, np.float32)
-    drawn = np.empty(NEGATIVES + 1, np.int32)
-    error = np.empty(NEGATIVES + 1, np.float32)
-    for event in range(len(rows)):
-        length = min(starts[event + 1] - starts[event], HISTORY)
-        if length == 0 or known_at[event] <= ENOUGH_KNOWN or weights[event] <= 0.0:
-            continue
-        recent = history[starts[event] : starts[event] + length]
-        target = rows[event]
-
-        user[:] = 0.0
-        for s in range(_SCALES):
-            for k in range(min(_REACH[s], length)):
-                if recent[k] >= 0:
-                    for d in range(DIMENSIONS):
-                        user[d] += _WEIGHTS[s, k] * inputs[recent[k], s, d]
-
-        # The negatives, then the item chosen: the order in which rows are updated.
-        n = 0
-        own = seed + (np.uint64(event) << np.uint64(32))
-        for index in range(NEGATIVES):
-            row = known[draw_below(own, np.uint64(index), known_at[event])]
-            if row != target:
-                drawn[n] = row
-                n += 1
-        drawn[n] = target
-        n += 1
-
-        largest = np.float32(-1e30)
-        for j in range(n):
-            logit = biases[drawn[j]]
-            dot = np.float32(0.0)
-            for d in range(DIMENSIONS):
-                dot += user[d] * outputs[drawn[j], d]
-            error[j] = logit + dot
-            largest = max(largest, error[j])
-        total = np.float32(0.0)
-        for j in range(n):
-            error[j] = np.float32(math.exp(error[j] - largest))
-            total += error[j]
-        for j in range(n):
-            error[j] /= total
-        error[n - 1] -= np.float32(1.0)
-
-        norm = np.float32(0.0)
-        for d in range(DIMENSIONS):
-            norm += user[d] * user[d]
-        norm /= np.float32(DIMENSIONS)
-        gradient[:] = 0.0
-        for j in range(n):
-            row = drawn[j]
-            e = error[j] * weights[event]
-            output_sums[row] += e * e * norm
-            rate = _RATE / np.sqrt(output_sums[row] + _EPSILON)
-            keep = np.float32(1.0) - _L2 * rate
-            step = rate * e
-            for d in range(DIMENSIONS):
-                gradient[d] += e * outputs[row, d]
-                outputs[row, d] = keep * outputs[row, d] - step * user[d]
-            bias_sums[row] += e * e
-            biases[row] -= _RATE * e / np.sqrt(bias_sums[row] + _EPSILON)
-
-        square = np.float32(0.0)
-        for d in range(DIMENSIONS):
-            square += gradient[d] * gradient[d]
-        square /= np.float32(DIMENSIONS)
-        for s in range(_SCALES):
-            for k in range(min(_GRADIENT_REACH[s], length)):
-                row = recent[k]
-                if row < 0:
-                    continue
+@inline
+def represent(recent, inputs, vector):
+    """Write the vector of a user whose earlier items, newest first, -1 where unknown, have these rows."""
+    vector[:] = 0.0
+    for s in range(_SCALES):
+        for k in range(min(_REACH[s], len(recent))):
+            row = recent[k]
+            if row >= 0:
                 weight = _WEIGHTS[s, k]
-                input_sums[row, s] += weight * weight * square
-                rate = _RATE / np.sqrt(input_sums[row, s] + _EPSILON)
-                keep = np.float32(1.0) - _L2 * rate
-                step = rate * weight
                 for d in range(DIMENSIONS):
-                    inputs[row, s, d] = keep * inputs[row, s, d] - step * gradient[d]
+                    vector[d] += weight * inputs[row, s, d]
+
+
+@inline
+def learn(target, weight, user, recent, known, n_known, seed, v, drawn, error, gradient):
+    """Learn one event.
+
+    Parameters
+    ----------
+    target : int
+        Row of its item.
+    weight : float32
+        How much it counts.
+    user : ndarray of float32, shape (d,)
+        The user's vector, see :func:`represent`.
+    recent : ndarray of int32
+        Rows of his earlier items, newest first, -1 where unknown.
+    known, n_known : ndarray of int32, int
+        Rows of the known items; the first ``n_known`` count.
+    seed : uint64
+        For the negatives.
+    v : Vectors
+    drawn, error, gradient : ndarray
+        Scratch: int32 and float32 of shape (NEGATIVES + 1,), float32 of shape (d,).
+    """
+    if len(recent) == 0 or n_known <= ENOUGH_KNOWN or weight <= 0.0:
+        return
+    # The negatives, then the item chosen: the order in which rows are updated.
+    n = 0
+    for index in range(NEGATIVES):
+        row = known[draw_below(seed, np.uint64(index), n_known)]
+        if row != target:
+            drawn[n] = row
+            n += 1
+    drawn[n] = target
+    n += 1
+
+    largest = np.float32(-1e30)
+    for j in range(n):
+        dot = np.float32(0.0)
+        for d in range(DIMENSIONS):
+            dot += user[d] * v.outputs[drawn[j], d]
+        error[j] = v.biases[drawn[j]] + dot
+        largest = max(largest, error[j])
+    total = np.float32(0.0)
+    for j in range(n):
+        error[j] = np.float32(math.exp(error[j] - largest))
+        total += error[j]
+    for j in range(n):
+        error[j] /= total
+    error[n - 1] -= np.float32(1.0)
+
+    norm = np.float32(0.0)
+    for d in range(DIMENSIONS):
+        norm += user[d] * user[d]
+    norm /= np.float32(DIMENSIONS)
+    gradient[:] = 0.0
+    for j in range(n):
+        row = drawn[j]
+        e = error[j] * weight
+        v.output_sums[row] += e * e * norm
+        rate = _RATE / np.sqrt(v.output_sums[row] + _EPSILON)
+        keep = np.float32(1.0) - _L2 * rate
+        step = rate * e
+        for d in range(DIMENSIONS):
+            gradient[d] += e * v.outputs[row, d]
+            v.outputs[row, d] = keep * v.outputs[row, d] - step * user[d]
+        v.bias_sums[row] += e * e
+        v.biases[row] -= _RATE * e / np.sqrt(v.bias_sums[row] + _EPSILON)
+
+    square = np.float32(0.0)
+    for d in range(DIMENSIONS):
+        square += gradient[d] * gradient[d]
+    square /= np.float32(DIMENSIONS)
+    for s in range(_SCALES):
+        for k in range(min(_GRADIENT_REACH[s], len(recent))):
+            row = recent[k]
+            if row < 0:
+                continue
+            share = _WEIGHTS[s, k]
+            v.input_sums[row, s] += share * share * square
+            rate = _RATE / np.sqrt(v.input_sums[row, s] + _EPSILON)
+            keep = np.float32(1.0) - _L2 * rate
+            step = rate * share
+            for d in range(DIMENSIONS):
+                v.inputs[row, s, d] = keep * v.inputs[row, s, d] - step * gradient[d]

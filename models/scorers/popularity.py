@@ -1,7 +1,8 @@
-"""Popularity: how often each item was chosen lately, at several half-lives counted in events.
+"""Popularity: how often each item was chosen lately, at half-lives counted in events and in hours.
 
-Forward decay: instead of shrinking all old counts at every event, a new event weighs more, ``2^(t / half_life)`` at the
-t-th event; when the weights grow large, all counts are scaled down once.
+Forward decay: instead of shrinking all old counts at every event, a new event weighs more, ``2^age`` with the age of
+the stream in half-lives; when ages grow large, all counts are scaled down once. Half-lives in events suit streams of
+any speed, half-lives in hours those that sleep at night.
 
 References
 ----------
@@ -10,57 +11,73 @@ Cormode, Shkapenyuk, Srivastava, Xu: Forward Decay. ICDE 2009.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.kernel import grown, kernel
+from models.arrays import RowArrays
+from models.kernel import inline
 
-HALF_LIVES = (5000.0, 100.0)
-POPULAR, TRENDING = 0, 1
+_HOUR_MS = 3600 * 1000
+IN_EVENTS = (5000.0, 100.0)
+IN_HOURS = (24.0, 168.0)
+POPULAR, TRENDING, DAILY, WEEKLY = 0, 1, 2, 3
+"""Positions of the half-lives in ``counts``: 5,000 and 100 events, a day and a week."""
+_STEPS = np.array([1.0 / events for events in IN_EVENTS])
+_STEPS_PER_MS = np.array([1.0 / (hours * _HOUR_MS) for hours in IN_HOURS])
 # Far below float64's 2^1023, and rare enough to cost nothing.
 _RESCALE_AT = 256.0
 
 
-class Popularity:
+class Counts(NamedTuple):
+    """Popularity as the kernels take it, see :class:`Popularity`."""
+
+    counts: NDArray[np.float64]
+    ages: NDArray[np.float64]
+    clock: NDArray[np.int64]
+
+
+class Popularity(RowArrays):
     """Decayed event counts.
 
     Attributes
     ----------
-    counts : ndarray of float64, shape (capacity, len(HALF_LIVES))
+    counts : ndarray of float64, shape (capacity, 4)
         In growing units: only their order and their ratios mean something.
+    ages : ndarray of float64, shape (4,)
+        Age of the stream since the last rescaling, in half-lives.
+    clock : ndarray of int64, shape (1,)
+        Latest event time so far, ms since the epoch; earlier ones do not turn it back. -1 = none yet.
     """
 
+    by_row = ("counts",)
+    whole = ("ages", "clock")
+
     def __init__(self, capacity: int) -> None:
-        self.counts = np.zeros((capacity, len(HALF_LIVES)))
-        self._age = np.zeros(len(HALF_LIVES))  # events since the last rescaling, in half-lives
+        n = len(IN_EVENTS) + len(IN_HOURS)
+        self.counts = np.zeros((capacity, n))
+        self.ages = np.zeros(n)
+        self.clock = np.full(1, -1, np.int64)
 
-    def grow(self, capacity: int) -> None:
-        """Make room for ``capacity`` rows."""
-        self.counts = grown(self.counts, capacity)
-
-    def learn(self, rows: NDArray[np.int32], weights: NDArray[np.float32]) -> None:
-        """Learn events in their order: ``rows`` and ``weights`` of shape (n,)."""
-        _learn(rows, weights, self.counts, self._age, np.array(HALF_LIVES))
-
-    def state(self, rows: int) -> dict[str, Any]:
-        """Return what a checkpoint must hold of the first ``rows`` rows."""
-        return {"counts": self.counts[:rows].copy(), "age": self._age.copy()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over :meth:`state`."""
-        self.counts[: len(state["counts"])] = state["counts"]
-        self._age = state["age"].copy()
+    def arrays(self, rows: int) -> Counts:
+        """Return the arrays of the rows in use."""
+        return Counts(self.counts[:rows], self.ages, self.clock)
 
 
-@kernel
-def _learn(rows, weights, counts, age, half_lives):
-    for event in range(len(rows)):
-        for h in range(len(half_lives)):
-            age[h] += 1.0 / half_lives[h]
-            if age[h] > _RESCALE_AT:
-                for row in range(len(counts)):
-                    counts[row, h] *= 2.0**-_RESCALE_AT
-                age[h] -= _RESCALE_AT
-            counts[rows[event], h] += weights[event] * 2.0 ** age[h]
+@inline
+def learn(row, weight, time, c):
+    """Learn one event: ``time`` in ms since the epoch."""
+    passed = max(time - c.clock[0], 0) if c.clock[0] >= 0 else 0
+    c.clock[0] = max(time, c.clock[0])
+    for h in range(len(c.ages)):
+        if h < len(_STEPS):
+            c.ages[h] += _STEPS[h]
+        else:
+            c.ages[h] += passed * _STEPS_PER_MS[h - len(_STEPS)]
+        if c.ages[h] > _RESCALE_AT:
+            scale = 2.0 ** -c.ages[h]
+            for x in range(len(c.counts)):
+                c.counts[x, h] *= scale
+            c.ages[h] = 0.0
+        c.counts[row, h] += weight * 2.0 ** c.ages[h]

@@ -18,8 +18,8 @@ from models.engine import Engine
 from models.item_model import ItemModel
 from models.life import Life
 from models.listing import ListEncoder
-from models.ranking import NONE
 from models.scorers.popularity import POPULAR
+from models.selection import NONE
 
 DAY = 24 * 3600 * 1000
 FEW = Life(max_items=20)
@@ -101,11 +101,10 @@ def test_nothing_of_an_item_that_left_stays_in_its_row_nor_with_its_neighbours()
     assert not model.popularity.counts[free].any()
     assert not model.embeddings.outputs[free].any()
     assert not model.embeddings.biases[free].any()
-    for row in range(len(model.catalogue)):
-        held = model.pairs.neighbours[row, : model.pairs.used[row]]
-        assert not np.isin(held, free).any()
-        assert (model.pairs.after[row, : len(held)] + model.pairs.before[row, : len(held)] > 0).all()
-        assert not model.pairs.neighbours[row, len(held) :].any()
+    neighbours = [set(model.pairs.neighbours_of(row)[0].tolist()) for row in range(len(model.catalogue))]
+    assert not any(near & set(free) for near in neighbours)
+    assert not any(neighbours[row] for row in free)
+    assert any(neighbours)
     assert not set(free) & set(model.ratings.rows()["items"])
     introduce(model, ["new"])
     row = model.catalogue.row("new")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.scorers.cooccurrence import Cooccurrence
+from models.scorers.cooccurrence import Cooccurrence, learn
 from models.similar import _cosines, similar
 
 ROWS = 40
@@ -20,10 +20,17 @@ def outputs() -> np.ndarray:
 def pairs() -> Cooccurrence:
     """Item 0 was had with 1, 2 … 9, with the first ones more often."""
     pairs = Cooccurrence(ROWS)
-    rows = np.array([k for k in range(1, 10) for _ in range(20 - 2 * k)], np.int32)
-    n = len(rows)
-    pairs.learn(rows, np.ones(n, np.float32), np.zeros(n, np.int32), np.arange(n + 1), 0)
+    for row in range(1, 10):
+        for _ in range(20 - 2 * row):
+            learn(row, np.float32(1.0), np.zeros(1, np.int32), pairs.arrays(ROWS))
     return pairs
+
+
+def by_count(pairs: Cooccurrence) -> list[int]:
+    """Return item 0's neighbours by the cosine of the counts."""
+    rows, cosines = pairs.neighbours_of(0)
+    found: list[int] = rows[np.lexsort((rows, -cosines))].tolist()
+    return found
 
 
 SHOWN = np.ones(ROWS, np.bool_)
@@ -46,10 +53,9 @@ def test_scores_are_the_fused_ranks(outputs: np.ndarray, pairs: Cooccurrence) ->
     units = outputs / np.linalg.norm(outputs, axis=1, keepdims=True)
     cosines = units @ units[0]
     by_embedding = [row for row in np.argsort(-cosines).tolist() if row and cosines[row] > 0]
-    by_count = pairs.similar(0, 256)[0].tolist()
+    orders = by_embedding, by_count(pairs)
     expected = {
-        row: sum(61 / 2 / (61 + order.index(row)) for order in (by_embedding, by_count) if row in order)
-        for row in range(1, ROWS)
+        row: sum(61 / 2 / (61 + order.index(row)) for order in orders if row in order) for row in range(1, ROWS)
     }
     rows, scores = similar(0, outputs, pairs, SHOWN, 12)
     assert scores == pytest.approx(sorted(expected.values(), reverse=True)[:12])
@@ -57,9 +63,9 @@ def test_scores_are_the_fused_ranks(outputs: np.ndarray, pairs: Cooccurrence) ->
 
 
 def test_what_is_first_in_both_orders_has_score_one(outputs: np.ndarray, pairs: Cooccurrence) -> None:
-    outputs[pairs.similar(0, 1)[0][0]] = outputs[0]
+    outputs[by_count(pairs)[0]] = outputs[0]
     rows, scores = similar(0, outputs, pairs, SHOWN, 3)
-    assert rows[0] == pairs.similar(0, 1)[0][0]
+    assert rows[0] == by_count(pairs)[0]
     assert scores[0] == 1.0
 
 
@@ -72,7 +78,7 @@ def test_an_item_without_an_embedding_has_the_neighbours_of_its_counts(
     outputs: np.ndarray, pairs: Cooccurrence
 ) -> None:
     outputs[0] = 0.0
-    assert similar(0, outputs, pairs, SHOWN, 99)[0].tolist() == pairs.similar(0, 256)[0].tolist()
+    assert similar(0, outputs, pairs, SHOWN, 99)[0].tolist() == by_count(pairs)
 
 
 def test_neighbours_are_shown_others(outputs: np.ndarray, pairs: Cooccurrence) -> None:

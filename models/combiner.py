@@ -1,0 +1,239 @@
+"""How the blend's weights are learned: from the items that visitors choose, one softmax over what they could have seen.
+
+An event is a choice of its item i among the 100 best for its user. With standardised scores z, weights w and sharpness
+β, ``p = softmax(β · w · z)``; the gradient of ``−log p_i`` by w moves the weights by Adagrad, each pulled towards its
+start. The weights' absolute values keep their sum, so they cannot all vanish; how much the scores decide is β's to
+learn.
+
+Each context has the common weights and a shift of its own, so the rare context learns from the frequent one. Every
+eighth event of a user who goes on teaches, every second of one who comes back (:func:`teaches`); where the catalogue is
+large, fewer, so that scoring all items costs the same few microseconds an event everywhere.
+
+References
+----------
+Cao, Qin, Liu, Tsai, Li: Learning to Rank: From Pairwise to Listwise Approach. ICML 2007 (softmax over a list).
+Duchi, Hazan, Singer: Adaptive Subgradient Methods. JMLR 2011 (Adagrad).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.arrays import RowArrays
+from models.combine import CONTEXTS, OWN, RETURNS_AFTER_S, SCORERS, moments, speaks
+from models.kernel import inline
+from models.selection import EXCLUDED, select
+
+# Strong on dense and on sparse data alike; an opinion counts a little until clicks say how much.
+PRESET = np.array([1.0, 0.5, 0.5, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+_TOTAL = float(np.abs(PRESET).sum())
+COMPETE = 100
+"""How many of the best items an event's item is chosen from."""
+_GATE = 200  # an item further down was not chosen for what the scorers know
+_EVERY, _EVERY_RETURN = 8, 2
+_ITEMS_AT_COST = 4000  # larger catalogues teach less often
+_RATE = 0.03
+_PULL = 1e-3
+_FIRST = 0.01
+_LEAST_SHARPNESS = 0.2
+HIT_DEPTH = 10
+
+
+class Choices(NamedTuple):
+    """The combiner as the kernels take it, see :class:`Combiner`."""
+
+    base: NDArray[np.float64]
+    shifts: NDArray[np.float64]
+    base_sums: NDArray[np.float64]
+    shift_sums: NDArray[np.float64]
+    sharpness: NDArray[np.float64]
+    taught: NDArray[np.int64]
+    hits: NDArray[np.float64]
+    ranked: NDArray[np.int64]
+
+
+class Combiner(RowArrays):
+    """The weights of the blend.
+
+    Attributes
+    ----------
+    base : ndarray of float64, shape (len(SCORERS),)
+        Weights that all contexts share.
+    shifts : ndarray of float64, shape (len(CONTEXTS), len(SCORERS))
+        What is added in each context.
+    base_sums, shift_sums : ndarray of float64
+        Adagrad's sums of squared gradients, shaped like these.
+    sharpness : ndarray of float64, shape (2,)
+        β, and its sum of squared gradients.
+    taught : ndarray of int64, shape (len(CONTEXTS),)
+        Events that taught, by context.
+    hits : ndarray of float64, shape (len(SCORERS) + 1,)
+        Of the events ranked since :meth:`watched`: how many each scorer alone, and last the blend, had among its ten
+        best.
+    ranked : ndarray of int64, shape (1,)
+        How many these are.
+    """
+
+    whole = ("base", "shifts", "base_sums", "shift_sums", "sharpness", "taught", "hits", "ranked")
+
+    def __init__(self) -> None:
+        n = len(SCORERS)
+        self.base = PRESET.copy()
+        self.shifts = np.zeros((len(CONTEXTS), n))
+        self.base_sums = np.full(n, _FIRST)
+        self.shift_sums = np.full((len(CONTEXTS), n), _FIRST)
+        self.sharpness = np.array([1.0, _FIRST])
+        self.taught = np.zeros(len(CONTEXTS), np.int64)
+        self.hits = np.zeros(n + 1)
+        self.ranked = np.zeros(1, np.int64)
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """The weights in each context, shape (len(CONTEXTS), len(SCORERS))."""
+        return (self.base + self.shifts).astype(np.float32)
+
+    def arrays(self) -> Choices:
+        """Return the arrays as the kernels take them."""
+        return Choices(*(getattr(self, name) for name in self.whole))
+
+    def watched(self) -> NDArray[np.float64]:
+        """Return the hit rates of all scorers and the blend since the last call, and begin anew."""
+        rates: NDArray[np.float64] = self.hits / max(int(self.ranked[0]), 1)
+        self.hits[:] = 0.0
+        self.ranked[0] = 0
+        return rates
+
+    def hurry(self, scorer: int) -> None:
+        """Let a scorer's weights move as fast as at the start: what it is worth has changed."""
+        self.base_sums[scorer] = _FIRST
+        self.shift_sums[:, scorer] = _FIRST
+
+
+def teaches(offsets: NDArray[np.int64], gaps: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which events are to teach, by Kafka's offsets and the seconds since the event before."""
+    return np.asarray(offsets % np.where(gaps > RETURNS_AFTER_S, _EVERY_RETURN, _EVERY) == 0)
+
+
+@inline
+def is_due(context, events, n_known, c):
+    """Return whether an event of this context is to teach, after so many of all, where there are so many items."""
+    every = max(_EVERY, _EVERY * n_known // _ITEMS_AT_COST)
+    return every <= _EVERY or c.taught[context] * every <= events
+
+
+@inline
+def learn(target, context, own, stand, candidate, t, scores, z, rows, best, c):
+    """Learn from one choice.
+
+    Parameters
+    ----------
+    target : int
+        Row of the item chosen, a candidate.
+    context : int
+        Position in :data:`models.combine.CONTEXTS`.
+    own, stand : ndarray of float32, shape (len(OWN), rows) and (len(STANDING), rows)
+        What the scorers say; the standing ones standardised.
+    candidate : ndarray of bool, shape (rows,)
+        What he could have chosen.
+    t : Tables
+    scores, z, rows, best : ndarray
+        Scratch: float32 of shape (rows,), float64 of shape (COMPETE + 1, len(SCORERS)), int32 and float32 of shape
+        (COMPETE + 1,).
+    c : Choices
+    """
+    n_own, n = len(OWN), len(SCORERS)
+    c.taught[context] += 1
+    centres, factors = np.zeros(n_own), np.zeros(n_own)
+    scores[:] = np.float32(0.0)
+    for f in range(n):
+        weight = c.base[f] + c.shifts[context, f]
+        if f < n_own:
+            if speaks(f, t):
+                centres[f], factors[f] = moments(own[f], candidate)
+            _add(np.float32(weight * factors[f]), own[f], scores)
+        else:
+            _add(np.float32(weight), stand[f - n_own], scores)
+    above = _above(scores, target, candidate)
+    c.ranked[0] += 1
+    c.hits[n] += above < HIT_DEPTH
+    for f in range(n):
+        c.hits[f] += _above(own[f] if f < n_own else stand[f - n_own], target, candidate) < HIT_DEPTH
+    if above >= _GATE:
+        return
+
+    for x in range(len(scores)):
+        if not candidate[x]:
+            scores[x] = EXCLUDED
+    scores[target] = EXCLUDED
+    m = select(scores, rows[:COMPETE], best[:COMPETE])
+    rows[m] = target
+    for j in range(m + 1):
+        for f in range(n_own):
+            z[j, f] = (own[f, rows[j]] - centres[f]) * factors[f]
+        for f in range(n - n_own):
+            z[j, n_own + f] = stand[f, rows[j]]
+    _step(z[: m + 1], context, c)
+
+
+@inline
+def _add(weight, scores, out):
+    if weight != 0.0:
+        for x in range(len(out)):
+            out[x] += weight * scores[x]
+
+
+@inline
+def _above(scores, target, candidate):
+    """Return how many candidates stand above the target, ties half."""
+    above = 0
+    equal = 0
+    own = scores[target]
+    for x in range(len(scores)):
+        above += candidate[x] and scores[x] > own
+        equal += candidate[x] and scores[x] == own
+    return above + 0.5 * (equal - 1)
+
+
+@inline
+def _step(z, context, c):
+    """Take one step against the gradient of −log of the last row's share."""
+    m, n = z.shape
+    beta = c.sharpness[0]
+    shares = np.empty(m)
+    largest = -1e300
+    for j in range(m):
+        shares[j] = 0.0
+        for f in range(n):
+            shares[j] += beta * (c.base[f] + c.shifts[context, f]) * z[j, f]
+        largest = max(largest, shares[j])
+    total = 0.0
+    for j in range(m):
+        shares[j] = np.exp(shares[j] - largest)
+        total += shares[j]
+    gradient = np.zeros(n)
+    for j in range(m):
+        error = shares[j] / total - (j == m - 1)
+        for f in range(n):
+            gradient[f] += error * z[j, f]
+    along = 0.0
+    for f in range(n):
+        along += gradient[f] * (c.base[f] + c.shifts[context, f])
+    for f in range(n):
+        g = beta * gradient[f] + _PULL * (c.base[f] - PRESET[f])
+        c.base_sums[f] += g * g
+        c.base[f] -= _RATE * g / np.sqrt(c.base_sums[f])
+        g = beta * gradient[f] + _PULL * c.shifts[context, f]
+        c.shift_sums[context, f] += g * g
+        c.shifts[context, f] -= _RATE * g / np.sqrt(c.shift_sums[context, f])
+    c.sharpness[1] += (along * beta) ** 2
+    c.sharpness[0] = max(_LEAST_SHARPNESS, beta * np.exp(-_RATE * along * beta / np.sqrt(c.sharpness[1])))
+    norm = 0.0
+    for f in range(n):
+        norm += abs(c.base[f])
+    for f in range(n):
+        c.base[f] *= _TOTAL / norm
+        for context_ in range(len(c.shifts)):
+            c.shifts[context_, f] *= _TOTAL / norm
