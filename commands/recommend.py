@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.argument("user", callback=identifier)
 @click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="At most so many items.")
 @click.option("--exclude", "excluded", multiple=True, metavar="ID", help="Leave this item out; may be repeated.")
+@click.option("--category", "categories", multiple=True, help="Only items of this category; may be repeated.")
 @click.option("--explain", is_flag=True, help="Say why, in words.")
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
 @click.option("--home", metavar="DIR", help="Data directory of the local store; .headrace by default.")
@@ -27,6 +28,7 @@ def command(
     user: str,
     count: int,
     excluded: tuple[str, ...],
+    categories: tuple[str, ...],
     explain: bool,
     config: str | None,
     home: str | None,
@@ -39,9 +41,12 @@ def command(
       headrace recommend alice -n 5 --explain
     """
     from serving import answers
+    from serving.recommend import Wishes
+
+    wishes = Wishes(frozenset(categories))
 
     async def question(reader: Reader) -> tuple[Answer, dict[str, str]]:
-        answer = await answers.for_user(reader, user, count, excluded)
+        answer = await answers.for_user(reader, user, count, excluded, wishes)
         return answer, await answers.titles(reader, _named(answer))
 
     answer, titles = ask(load_settings(config, home=home), question)

@@ -16,6 +16,8 @@ import orjson
 from numpy.typing import NDArray
 
 DAY_S = 24 * 3600
+SHARED = ("popular", "trending", "latest")
+"""The lists for everybody."""
 _VECTOR_HEADER = struct.Struct("<BBH")  # format version, element kind (1 = float16), dimensions
 _VECTOR_VERSION = 1
 
@@ -41,6 +43,7 @@ class Keys:
         self.active = f"{prefix}:active"  # string: the namespace that readers should use
         self.withheld = f"{self._root}:withheld"  # set: items that must not be shown
         self.workers = f"{self._root}:workers"  # hash: worker → JSON, what it says of itself, see ``streams.status``
+        self.categories = f"{self._root}:categories"  # set: categories that have lists of their own, see :meth:`shared`
         self._top = f"{self._root}:top:{{"
 
     def top(self, user: str) -> str:
@@ -51,9 +54,9 @@ class Keys:
         """String, JSON: ``{"items", "scores", "time"}``, the item's neighbours."""
         return f"{self._root}:similar:{{{_escape(item)}}}"
 
-    def shared(self, name: str) -> str:
-        """String, JSON: ``popular``, ``trending`` or ``latest``, the lists to use when a user has none."""
-        return f"{self._root}:{name}"
+    def shared(self, name: str, category: str | None = None) -> str:
+        """String, JSON: one of :data:`SHARED`, the lists to use when a user has none; of all items or of a category."""
+        return f"{self._root}:{name}" if category is None else f"{self._root}:{name}:{_escape(category)}"
 
     def item(self, item: str) -> str:
         """String, JSON: the metadata that a page needs."""

@@ -205,7 +205,7 @@ class Drive:
             return "no wish", None
         if observed.lengths[index] == 0 and not self._newcomers:
             return "first of user", None
-        if target < 0 or (catalogue.events[target] == 0 and not self._firsts):
+        if target < 0 or (catalogue.events[target] < catalogue.admit_after and not self._firsts):
             return "first of item", None
         if not (observed.novel[index] or self._repeats):
             return "had before", None

@@ -58,6 +58,7 @@ class Model(_Section, frozen=True):
 
     list_length: Annotated[int, Meta(ge=1, le=1000)] = 100
     reasons: Annotated[int, Meta(ge=0, le=100)] = 20
+    category_lists: Annotated[int, Meta(ge=0, le=1000)] = 100  # categories with lists of their own, the largest
     seed: int = 0
     rating_users: Positive = 200_000  # rows of the rating model, the least recently used leave first
     weights: dict[
@@ -66,9 +67,19 @@ class Model(_Section, frozen=True):
     session_gap_s: Positive = 1800  # who has been silent for so long begins a new session
     taught_per_hour: Annotated[int, Meta(ge=0)] = 600  # events of one user that teach within an hour; 0 = no limit
     taught_per_item: Annotated[int, Meta(ge=0)] = 3  # of these, about one item
+    repeats: bool = False  # whether items that a user has had may be recommended to him again
+    rating_slope: Annotated[float, Meta(ge=0, le=2)] = 0.0  # how much more a high rating teaches than a mean one
     score_every: Positive = 1  # measure the live hit rate on every n-th event
     checkpoint_s: Positive = 120
     checkpoints: str = ""  # directory or fsspec URL; empty = inside the data directory
+
+
+class Catalogue(_Section, frozen=True):
+    """When items are admitted and when they leave the model."""
+
+    admit_after: Annotated[int, Meta(ge=1, le=1_000_000)] = 1  # events; an item that was published is listed at once
+    idle_days: Annotated[float, Meta(ge=0)] = 0.0  # without an event, by event time; 0 = items stay
+    max_items: Annotated[int, Meta(ge=10_000)] = 1_000_000  # beyond it the longest idle leave
 
 
 class Policy(_Section, frozen=True):
@@ -80,6 +91,7 @@ class Policy(_Section, frozen=True):
     diversity: Annotated[float, Meta(ge=0, le=1)] = 0.0  # of neighbours on a list; 0 = in the order of scores
     explore_share: Annotated[float, Meta(ge=0, le=0.2)] = 0.02  # of the places, for items with few events
     explore_below: Annotated[int, Meta(ge=0, le=1_000_000)] = 10  # events that are few
+    similar_in_category: bool = False  # an item's neighbours are of its own category only
 
 
 class Serving(_Section, frozen=True):
@@ -98,6 +110,7 @@ class Settings(_Section, frozen=True):
     redis: Redis = Redis()
     worker: Worker = Worker()
     model: Model = Model()
+    catalogue: Catalogue = Catalogue()
     policy: Policy = Policy()
     serving: Serving = Serving()
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.kernel import grown
 
 
@@ -29,6 +32,11 @@ class RowArrays:
         """Make room for ``capacity`` rows."""
         for name in self.by_row:
             setattr(self, name, grown(getattr(self, name), capacity))
+
+    def release(self, rows: NDArray[np.int32]) -> None:
+        """Forget what is known of some rows."""
+        for name in self.by_row:
+            getattr(self, name)[rows] = 0
 
     def state(self, rows: int) -> dict[str, Any]:
         """Return what a checkpoint must hold of the first ``rows`` rows, copied."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from contracts.events import Item
 from models.catalogue import Catalogue
+from models.kernel import grown
 
 
 class Availability:
@@ -28,6 +29,7 @@ class Availability:
         self._withheld: set[str] = set()
         self._expires: dict[str, int] = {}
         self._mask = np.zeros(0, np.bool_)
+        self._serial = 0
         self.changes = 0
 
     def put(self, item: Item, now: int) -> bool:
@@ -51,11 +53,14 @@ class Availability:
 
     def withheld(self) -> NDArray[np.bool_]:
         """Return the mask, shape (rows,): True where an item must not be shown."""
-        first, n = len(self._mask), len(self._catalogue)
-        if first < n:
-            new = [item in self._withheld for item in self._catalogue.ids[first:n]]
-            self._mask = np.concatenate([self._mask, np.array(new, np.bool_)])
-        return self._mask
+        catalogue, n = self._catalogue, len(self._catalogue)
+        if self._serial < catalogue.serial:
+            if n > len(self._mask):
+                self._mask = grown(self._mask, catalogue.capacity)
+            for row in catalogue.assigned_since(self._serial).tolist():
+                self._mask[row] = catalogue.ids[row] in self._withheld
+            self._serial = catalogue.serial
+        return self._mask[:n]
 
     def _set(self, item: str, withheld: bool) -> None:
         self.changes += (item in self._withheld) != withheld

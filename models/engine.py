@@ -23,11 +23,14 @@ from models.attributes import FEATURES
 from models.availability import Availability
 from models.combiner import teaches
 from models.item_model import ItemModel
-from models.labels import Labels
+from models.labels import CATEGORY, NEVER, Labels
+from models.life import Life
 from models.policy import Policy
 from models.profiles import Profiles, profiles
 from models.ranking import Lists, Ragged
 from models.scorers.popularity import POPULAR
+from models.shared import largest
+from models.similar import similar
 from models.users import UserTable
 
 _KINDS = {name: position for position, name in enumerate(TYPES)}
@@ -120,6 +123,8 @@ class Engine:
         How much more a rating one deviation above the mean teaches than one at the mean.
     taught_per_hour, taught_per_item : int
         How many events of a user teach within an hour, in all and about one item; 0 = no limit.
+    life : Life, optional
+        When items are admitted and when they leave.
     """
 
     def __init__(
@@ -133,11 +138,12 @@ class Engine:
         rating_slope: float = 0.0,
         taught_per_hour: int = TAUGHT_PER_HOUR,
         taught_per_item: int = TAUGHT_PER_ITEM,
+        life: Life | None = None,
     ) -> None:
         self._seed = seed
         self._policy = rules or Policy()
         self._allow_repeats = allow_repeats
-        self.items = ItemModel(seed, rating_users, allow_repeats, rating_slope)
+        self.items = ItemModel(seed, rating_users, allow_repeats, rating_slope, life)
         self.users = UserTable(resident_users, taught_per_hour, taught_per_item)
         self.availability = Availability(self.items.catalogue)
         self.labels = Labels(self.items.catalogue)
@@ -189,7 +195,7 @@ class Engine:
         chosen = (observed.lengths > 0) & (observed.novel | self._allow_repeats) & (observation.weight > 0)
         applied = applied[chosen[applied]]
         targets = catalogue.rows(observation.keys[applied])
-        known = (targets >= 0) & (catalogue.events[targets] > 0)
+        known = (targets >= 0) & (catalogue.events[targets] >= catalogue.admit_after)
         scored, targets = applied[known], targets[known]
         if not len(scored):
             return Ranks(scored, np.zeros(0), np.zeros(0))
@@ -225,7 +231,7 @@ class Engine:
         """
         users = self.now(slots, now_ms)
         vectors = self._vectors(slots, users.recent)
-        withheld = self.availability.withheld()
+        withheld = ~self.shown()
         rules = self._rules(slots, withheld)
         return ranking.top(vectors, users, self._seen(slots), withheld, self.items.tables(), rules, n, reasons)
 
@@ -237,25 +243,32 @@ class Engine:
             _, known[blank] = self.items.attributes.vectors(*self.users.attributes(slots[blank]))
         return known
 
-    def popular(self, half_life: int, n: int) -> tuple[list[str], list[float]]:
+    def popular(self, half_life: int, n: int, among: NDArray[np.int32] | None = None) -> tuple[list[str], list[float]]:
         """Return the ids and scores of the most popular items that may be shown, best first.
 
         ``half_life`` is a position in :mod:`models.scorers.popularity`; scores are shares of the first.
+        ``among`` limits it to some rows.
         """
-        catalogue = self.items.catalogue
-        counts = self.items.popularity.counts[: len(catalogue), half_life].copy()
-        counts[self.availability.withheld()] = 0.0
-        rows = np.argsort(-counts, kind="stable")[:n]
-        rows = rows[counts[rows] > 0.0]
-        shares = counts[rows] / max(counts[rows[0]], 1e-300) if len(rows) else counts[rows]
-        return [catalogue.ids[row] for row in rows], np.round(shares, 4).tolist()
+        rows = self._rows_shown(among)
+        counts = self.items.popularity.counts[rows, half_life]
+        best = largest(counts, n)
+        best = best[counts[best] > 0.0]
+        shares = counts[best] / max(counts[best[0]], 1e-300) if len(best) else counts[best]
+        return self._ids(rows[best]), np.round(shares, 4).tolist()
 
-    def latest(self, n: int) -> tuple[list[str], list[float]]:
-        """Return the ids of the newest items that may be shown, newest first, and for each how new it is, 1 … 0."""
-        rows = np.flatnonzero(~self.availability.withheld())[::-1][:n]
-        return [self.items.catalogue.ids[row] for row in rows], np.round(
-            1.0 - np.arange(len(rows)) / max(n, 1), 4
-        ).tolist()
+    def latest(self, n: int, among: NDArray[np.int32] | None = None) -> tuple[list[str], list[float]]:
+        """Return the ids of the newest items that may be shown, newest first, and for each how new it is, 1 … 0.
+
+        An item is as old as it says itself (``created``), else as its first appearance.
+        """
+        rows = self._rows_shown(among)[::-1]  # of equally old ones, those that came last first
+        created = self.labels.created()[rows]
+        best = largest(np.where(created == NEVER, self.items.catalogue.appeared[rows], created), n)
+        return self._ids(rows[best]), np.round(1.0 - np.arange(len(best)) / max(n, 1), 4).tolist()
+
+    def shown(self) -> NDArray[np.bool_]:
+        """Return which rows may be shown, shape (rows,): admitted or introduced, and not withheld."""
+        return self.items.catalogue.is_listed() & ~self.availability.withheld()
 
     def vectors(self, users: Sequence[str]) -> list[tuple[str, NDArray[np.float32]]]:
         """Return the vectors to publish of resident users, (d + 1,): his embedding, and 1 for the item's bias."""
@@ -270,13 +283,17 @@ class Engine:
         return np.append(embeddings.outputs[row], embeddings.biases[row])
 
     def similar(self, row: int, n: int) -> tuple[list[str], list[float]]:
-        """Return the ids and scores of an item's closest neighbours that may be shown, best first."""
-        rows, scores = self.items.pairs.neighbours_of(row)
-        best = np.lexsort((rows, -scores))[: 2 * n]
-        rows, scores = rows[best], scores[best]
-        shown = ~self.availability.withheld()[rows]
-        ids = [self.items.catalogue.ids[x] for x in rows[shown][:n]]
-        return ids, np.round(scores[shown][:n].astype(np.float64), 4).tolist()
+        """Return the ids and scores of an item's closest neighbours that may be shown, best first.
+
+        See :mod:`models.similar`; of the item's own category where the policy says so and it has one.
+        """
+        shown = self.shown()
+        if self._policy.similar_in_category:
+            categories = self.labels.groups()[CATEGORY]
+            shown &= (categories == categories[row]) | (categories[row] < 0)
+        outputs = self.items.embeddings.outputs[: len(shown)]
+        rows, scores = similar(row, outputs, self.items.pairs, shown, n)
+        return self._ids(rows), np.round(scores, 4).tolist()
 
     def _lessons(
         self,
@@ -325,6 +342,15 @@ class Engine:
             attribute_lengths=n_attributes,
             attributes=attributes[np.arange(FEATURES) < n_attributes[:, None]],
         )
+
+    def _rows_shown(self, among: NDArray[np.int32] | None) -> NDArray[Any]:
+        """Return the rows, or those of ``among``, that may be shown."""
+        shown = self.shown()
+        return np.flatnonzero(shown) if among is None else among[shown[among]]
+
+    def _ids(self, rows: NDArray[Any]) -> list[str]:
+        ids = self.items.catalogue.ids
+        return [ids[row] for row in rows.tolist()]
 
     def _had(self, slots: NDArray[np.int32], n_seen: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Return the keys of what users had had when it was so much, the last ones of more, and how many for each."""

@@ -61,6 +61,7 @@ class Model(NamedTuple):
     events: NDArray[np.int64]  # (rows,) events of each item
     known: NDArray[np.int32]  # rows of the known items, in the order in which they became known …
     n_known: NDArray[np.int64]  # (1,) … so many of them
+    admit_after: int  # events from which on an item is known
     rating_slope: np.float32
     attribute_sums: NDArray[np.float32]
     attribute_weights: NDArray[np.float32]
@@ -101,7 +102,7 @@ def fold(e, first, m):
         embeddings.represent(mine, t.vectors.inputs, user)
 
         context = context_of(e.gap[index])
-        choice = e.had[index] >= 0 and m.events[row] > 0 and m.n_known[0] > ENOUGH_KNOWN
+        choice = e.had[index] >= 0 and m.events[row] >= m.admit_after and m.n_known[0] > ENOUGH_KNOWN
         if choice and combiner.is_due(context, m.learned[0], m.n_known[0], m.choices):
             mine_all = e.seen[seen_from : seen_from + e.had[index]]
             products = np.dot(t.vectors.outputs, user)
@@ -117,11 +118,11 @@ def fold(e, first, m):
             # What the rating says beyond the event itself, in units of the ratings' deviation.
             weight *= max(np.float32(0.1), np.float32(1.0) + m.rating_slope * opinion_of(1, e.rating[index], m.scale))
             _rated(e.rating[index], m.scale)
-        if m.events[row] == 0:
+        m.events[row] += 1
+        if m.events[row] == m.admit_after:
             m.known[m.n_known[0]] = row
             m.n_known[0] += 1
             t.known[row] = True
-        m.events[row] += 1
         popularity.learn(row, weight, e.time[index], t.popularity)
         recency.learn(row, t.recency)
         repeats.learn(row, mine, t.repeats)
@@ -148,7 +149,7 @@ def _allow(seen, allowed, m):
     if not m.tables.allow_repeats:
         for row in seen:
             if row >= 0:
-                m.tables.known[row] = allowed and m.events[row] > 0
+                m.tables.known[row] = allowed and m.events[row] >= m.admit_after
 
 
 @inline

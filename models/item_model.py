@@ -7,6 +7,7 @@ crash, a restart or a second worker changes nothing.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from models.combiner import Combiner
 from models.content.items import ItemContent
 from models.drift import Drift
 from models.fold import WATCHED, Events, Model, fold
+from models.life import Life
 from models.opinions import split
 from models.ratings import RatingModel
 from models.scorers.cooccurrence import Cooccurrence
@@ -30,6 +32,8 @@ from models.scorers.recency import Recency
 from models.scorers.repeats import Repeats
 
 FORMAT = 2
+# Ids of items that have left and were not asked for, at most: beyond it the store keeps what it has of the oldest.
+_GONE = 100_000
 
 
 class UnfitModel(Exception):
@@ -49,6 +53,8 @@ class ItemModel:
         Whether items that a user has had may be recommended to him again.
     rating_slope : float
         How much more a rating one deviation above the mean teaches than one at the mean.
+    life : Life, optional
+        When items are admitted and when they leave.
 
     Attributes
     ----------
@@ -61,15 +67,21 @@ class ItemModel:
     """
 
     def __init__(
-        self, seed: int = 0, rating_users: int = 200_000, allow_repeats: bool = False, rating_slope: float = 0.0
+        self,
+        seed: int = 0,
+        rating_users: int = 200_000,
+        allow_repeats: bool = False,
+        rating_slope: float = 0.0,
+        life: Life | None = None,
     ) -> None:
         self._seed = seed
+        self._life = life or Life()
         self._allow_repeats, self._rating_slope = allow_repeats, np.float32(rating_slope)
         self.position = 0
         self.gaps = 0
         self._learned_events = np.zeros(1, np.int64)
         self.scale = np.zeros(3)
-        self.catalogue = Catalogue()
+        self.catalogue = Catalogue(self._life.admit_after)
         capacity = self.catalogue.capacity
         self.popularity = Popularity(capacity)
         self.recency = Recency(capacity)
@@ -84,6 +96,7 @@ class ItemModel:
         self._learned: dict[tuple[str, str, int], int] = {}  # source → its last offset learned
         self._touched: set[int] = set()
         self._turn = -1  # the row that was last handed out by `touched`
+        self._gone: dict[str, None] = {}
 
     def learn(self, lessons: Lessons, position: int) -> int:
         """Fold one record; return how many of its events were new wishes.
@@ -100,13 +113,20 @@ class ItemModel:
         if position < self.position:
             return 0
         self.position = position + 1
+        clock, ticks = self.catalogue.clock, self.catalogue.ticks
         introduced = self._admit([each.item for each in lessons.introduced])
+        self.catalogue.introduced[introduced] = True
+        self.catalogue.settle(introduced)
         self.content.put(introduced, lessons.introduced)
         rows_of_items = self._admit(lessons.items)
-        fresh = self._fresh(lessons) & (lessons.weight > 0)
+        fresh, wished = self._fresh(lessons), lessons.weight > 0
+        self.catalogue.use(rows_of_items[lessons.item[fresh]], lessons.time[fresh], wished[fresh])
+        self.catalogue.settle(rows_of_items)
+        fresh &= wished
         n = int(fresh.sum())
         if n:
             self._fold(lessons, rows_of_items[lessons.item], fresh)
+        self._release(self._life.over(self.catalogue, clock, ticks))
         return n
 
     @property
@@ -118,7 +138,7 @@ class ItemModel:
         """Return the arrays that scoring reads."""
         n = len(self.catalogue)
         return Tables(
-            self.catalogue.events[:n] > 0,
+            self.catalogue.is_known(),
             self.embeddings.arrays(n),
             self.pairs.arrays(n),
             self.popularity.arrays(n),
@@ -140,6 +160,13 @@ class ItemModel:
         self._touched.difference_update(rows)
         self._turn = rows[-1] if rows else self._turn
         return rows
+
+    def gone(self, n: int) -> list[str]:
+        """Return up to ``n`` ids of items that have left, each once, but for those that came back."""
+        gone = list(islice(self._gone, n))
+        for item in gone:
+            del self._gone[item]
+        return [item for item in gone if self.catalogue.row(item) < 0]
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold, copied, so that it can be written while learning goes on."""
@@ -196,13 +223,29 @@ class ItemModel:
         }
 
     def _admit(self, items: list[str]) -> NDArray[np.int32]:
-        first = len(self.catalogue)
-        rows = self.catalogue.admit(items)
-        if len(self.catalogue) > first:
+        catalogue, serial = self.catalogue, self.catalogue.serial
+        rows = catalogue.admit(items)
+        if catalogue.serial > serial:
             self._grow()
-            self.embeddings.start(first, self.catalogue.keys[first : len(self.catalogue)], self._seed)
-            self.recency.start(first, len(self.catalogue))
+            new = np.unique(rows[catalogue.assigned[rows] >= serial])
+            for stretch in np.split(new, np.flatnonzero(np.diff(new) > 1) + 1):
+                first, end = int(stretch[0]), int(stretch[-1]) + 1
+                self.embeddings.start(first, catalogue.keys[first:end], self._seed)
+                self.recency.start(first, end)
         return rows
+
+    def _release(self, rows: NDArray[np.int32]) -> None:
+        """Forget all that was learned of some items; their rows are as if they had never been used."""
+        if not len(rows):
+            return
+        self._gone |= dict.fromkeys(self.catalogue.release(rows))
+        for item in list(islice(self._gone, max(0, len(self._gone) - _GONE))):
+            del self._gone[item]
+        for part in self._parts().values():
+            part.release(rows)
+        self.content.release(rows)
+        self.ratings.release(rows)
+        self._touched.difference_update(rows.tolist())
 
     def _grow(self) -> None:
         capacity = self.catalogue.capacity
@@ -252,6 +295,7 @@ class ItemModel:
             self.catalogue.events,
             self.catalogue.known,
             self.catalogue.known_count,
+            self.catalogue.admit_after,
             self._rating_slope,
             self.attributes.sums,
             self.attributes.weights,

@@ -43,10 +43,12 @@ class Labels:
         self._catalogue = catalogue
         self._by_id: dict[str, _Label] = {}
         self._by_row: list[_Label] = []
+        self._serial = 0
         self._numbers: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._groups = np.full((1024, 2), NONE, np.int32)
         self._created = np.full(1024, NEVER, np.int64)
         self._members: dict[str, set[int]] = {}
+        self._sorted: dict[str, NDArray[np.int32]] = {}
 
     def put(self, item: Item) -> None:
         """Take over an item's newest record."""
@@ -74,26 +76,32 @@ class Labels:
     def categories(self) -> dict[str, NDArray[np.int32]]:
         """Return the rows of the items of every category that has any, in their order."""
         self._follow()
-        return {name: np.sort(np.fromiter(rows, np.int32, len(rows))) for name, rows in self._members.items()}
+        for name in self._members.keys() - self._sorted.keys():
+            members = self._members[name]
+            self._sorted[name] = np.sort(np.fromiter(members, np.int32, len(members)))
+        return dict(self._sorted)
 
     def _follow(self) -> None:
         """Label the rows that the catalogue has given since."""
-        first, n = len(self._by_row), len(self._catalogue)
-        if first == n:
+        catalogue, n = self._catalogue, len(self._catalogue)
+        if self._serial == catalogue.serial:
             return
         if n > len(self._created):
             self._groups, self._created = grown(self._groups, 2 * n), grown(self._created, 2 * n)
-        for row in range(first, n):
-            self._by_row.append(_BLANK)
-            self._set(row, self._by_id.get(self._catalogue.ids[row], _BLANK))
+        self._by_row += [_BLANK] * (n - len(self._by_row))
+        for row in catalogue.assigned_since(self._serial).tolist():
+            self._set(row, self._by_id.get(catalogue.ids[row], _BLANK))
+        self._serial = catalogue.serial
 
     def _set(self, row: int, label: _Label) -> None:
         for category in self._by_row[row].categories:
+            self._sorted.pop(category, None)
             members = self._members[category]
             members.discard(row)
             if not members:
                 del self._members[category]
         for category in label.categories:
+            self._sorted.pop(category, None)
             self._members.setdefault(category, set()).add(row)
         self._by_row[row] = label
         first = label.categories[0] if label.categories else None

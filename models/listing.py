@@ -43,13 +43,14 @@ class ListEncoder:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._bytes = np.zeros(65_536, np.uint8)
-        self._ends = np.zeros(1025, np.int64)  # row r is bytes[ends[r]:ends[r + 1]]
-        self._rows = 0
+        self._bounds = np.zeros((1024, 2), np.int64)  # row r is bytes[bounds[r, 0]:bounds[r, 1]]
+        self._end = 0
+        self._serial = 0
 
     def encode(self, lists: Lists) -> list[bytes]:
         """Return ``"items":[…],"scores":[…],"reasons":[…]`` of each list, without the braces around."""
         self._quote_new()
-        widest = int(np.diff(self._ends[: self._rows + 1]).max(initial=0)) + 1
+        widest = int((self._bounds[:, 1] - self._bounds[:, 0]).max(initial=0)) + 1
         b, n = lists.rows.shape
         reasons, grounds = lists.grounds.shape[1:]
         room = 64 + n * (widest + _SCORE_BYTES) + reasons * (4 + int(_SCORER_ENDS[-1]) + grounds * widest)
@@ -57,23 +58,31 @@ class ListEncoder:
         lengths = np.zeros(b, np.int64)
         _write(
             lists.rows, lists.scores, lists.scorers, lists.grounds,
-            self._bytes, self._ends, _SCORER_BYTES, _SCORER_ENDS, out, lengths,
+            self._bytes, self._bounds, _SCORER_BYTES, _SCORER_ENDS, out, lengths,
         )  # fmt: skip
         return [row[:length].tobytes() for row, length in zip(out, lengths.tolist(), strict=True)]
 
     def _quote_new(self) -> None:
-        first, n = self._rows, len(self._catalogue)
-        if first == n:
+        catalogue = self._catalogue
+        if self._serial == catalogue.serial:
             return
-        added, ends = _pool(self._catalogue.ids[first:n])
-        start = int(self._ends[first])
-        if n >= len(self._ends):
-            self._ends = grown(self._ends, 2 * n + 1)
-        if start + len(added) > len(self._bytes):
-            self._bytes = grown(self._bytes, 2 * (start + len(added)))
-        self._bytes[start : start + len(added)] = added
-        self._ends[first + 1 : n + 1] = start + ends[1:]
-        self._rows = n
+        if len(catalogue) > len(self._bounds):
+            self._bounds = grown(self._bounds, catalogue.capacity)
+        rows = catalogue.assigned_since(self._serial)
+        added, ends = _pool([catalogue.ids[row] for row in rows.tolist()])
+        self._bounds[rows] = 0
+        live = int((self._bounds[:, 1] - self._bounds[:, 0]).sum())
+        if self._end + len(added) > len(self._bytes) and live < self._end // 2 and self._serial > 0:
+            # Mostly the ids of items that have left: all that are there are quoted anew.
+            self._serial = self._end = 0
+            self._quote_new()
+            return
+        if self._end + len(added) > len(self._bytes):
+            self._bytes = grown(self._bytes, 2 * (self._end + len(added)))
+        self._bytes[self._end : self._end + len(added)] = added
+        self._bounds[rows, 0], self._bounds[rows, 1] = self._end + ends[:-1], self._end + ends[1:]
+        self._end += len(added)
+        self._serial = catalogue.serial
 
 
 @inline
@@ -122,7 +131,7 @@ _COMMA, _OPEN, _CLOSE = 44, 91, 93
 
 
 @kernel
-def _write(rows, scores, scorers, grounds, ids, ends, names, name_ends, out, lengths):
+def _write(rows, scores, scorers, grounds, ids, bounds, names, name_ends, out, lengths):
     for b in range(len(rows)):
         line = out[b]
         n = 0
@@ -130,7 +139,7 @@ def _write(rows, scores, scorers, grounds, ids, ends, names, name_ends, out, len
             n += 1
         at = _text(_ITEMS, line, 0)
         for k in range(n):
-            at = _copy(ids, ends[rows[b, k]], ends[rows[b, k] + 1], line, at)
+            at = _copy(ids, bounds[rows[b, k], 0], bounds[rows[b, k], 1], line, at)
             line[at] = _COMMA
             at += 1
         at = _text(_SCORES, line, at - (n > 0))
@@ -147,7 +156,7 @@ def _write(rows, scores, scorers, grounds, ids, ends, names, name_ends, out, len
                 row = grounds[b, k, g]
                 if row != NONE:
                     line[at] = _COMMA
-                    at = _copy(ids, ends[row], ends[row + 1], line, at + 1)
+                    at = _copy(ids, bounds[row, 0], bounds[row, 1], line, at + 1)
             line[at] = _CLOSE
             line[at + 1] = _COMMA
             at += 2

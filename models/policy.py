@@ -70,6 +70,8 @@ class Policy:
         Share of the places for items with few events, at most 0.2; 0 = none.
     explore_below : int
         An item with fewer events than this has few.
+    similar_in_category : bool
+        Whether an item's neighbours are of its own category only; not a rule of users' lists.
 
     Raises
     ------
@@ -83,6 +85,7 @@ class Policy:
     diversity: float = 0.0
     explore_share: float = 0.02
     explore_below: int = 10
+    similar_in_category: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (

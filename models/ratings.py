@@ -70,6 +70,14 @@ class RatingModel:
             self._model.u_biases.pop(gone, None)
             self._model.u_latents.pop(gone, None)
 
+    def release(self, rows: NDArray[np.int32]) -> None:
+        """Forget these items."""
+        for row in rows.tolist():
+            self._model.i_biases.pop(row, None)
+            self._model.i_latents.pop(row, None)
+            if row < len(self._biases):
+                self._biases[row], self._latents[row] = 0.0, 0.0
+
     def predict(self, rater: int, rows: NDArray[np.int32]) -> NDArray[np.float64] | None:
         """Return the ratings that a user would give to items, or None when he has not rated.
 

@@ -38,6 +38,8 @@ def warm_up() -> None:
     engine.items.content.teach(0)
     ListEncoder(engine.items.catalogue).encode(engine.refresh(np.array([0, 1], np.int32), 10, 5))
     engine.vectors(["0"])
+    engine.similar(0, 5)
+    engine.items.pairs.release(np.zeros(0, np.int32))
     (_, state), *_ = engine.users.changed().encoded()
     engine.users.clear()
     engine.users.admit("0", state)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from serving.reader import Reader
-from serving.recommend import FALLBACKS, Answer, recommend
+from serving.recommend import ANY, FALLBACKS, Answer, Wishes, recommend
 from serving.values import ItemList
 
 
@@ -26,15 +26,24 @@ class Listing:
     items: list[Scored]
 
 
-async def for_user(reader: Reader, user: str, n: int, exclude: Collection[str] = ()) -> Answer:
+async def for_user(reader: Reader, user: str, n: int, exclude: Collection[str] = (), wishes: Wishes = ANY) -> Answer:
     """Return the user's list, or what everyone is shown while he has none; see :func:`recommend`."""
     stored = await reader.user_list(user)
-    if stored is not None:
-        return recommend(stored, {}, exclude, await reader.withheld(stored.items), n)
-    shared = await reader.shared(FALLBACKS)
-    fallbacks = {name: listed for name, listed in zip(FALLBACKS, shared, strict=True) if listed is not None}
-    withheld = await reader.withheld([item for listed in fallbacks.values() for item in listed.items])
-    return recommend(None, fallbacks, exclude, withheld, n)
+    fallbacks = await _fallbacks(reader, wishes) if stored is None else {}
+    items = stored.items if stored else list({item: None for listed in fallbacks.values() for item in listed.items})
+    records = await reader.items(items) if wishes else {}
+    return recommend(stored, fallbacks, exclude, await reader.withheld(items), n, wishes, records)
+
+
+async def _fallbacks(reader: Reader, wishes: Wishes) -> dict[str, ItemList]:
+    """Return what a new user is shown: where he wants categories, first what is on their own lists, then the others."""
+    found: dict[str, ItemList] = {}
+    for category in (*sorted(wishes.categories), None):
+        for name, listed in zip(FALLBACKS, await reader.shared(FALLBACKS, category), strict=True):
+            if listed is not None:
+                before = found.get(name, ItemList([], [], listed.time))
+                found[name] = ItemList(before.items + listed.items, before.scores + listed.scores, before.time)
+    return {name: found[name] for name in FALLBACKS if name in found}
 
 
 async def similar(reader: Reader, item: str, n: int, exclude: Collection[str] = ()) -> Listing:
@@ -42,9 +51,9 @@ async def similar(reader: Reader, item: str, n: int, exclude: Collection[str] = 
     return await _listing(reader, await reader.similar(item), n, exclude)
 
 
-async def popular(reader: Reader, n: int, exclude: Collection[str] = ()) -> Listing:
-    """Return what is popular, best first, without what is excluded or withheld."""
-    (stored,) = await reader.shared(["popular"])
+async def popular(reader: Reader, n: int, exclude: Collection[str] = (), category: str | None = None) -> Listing:
+    """Return what is popular, of all items or of a category, best first, without what is excluded or withheld."""
+    (stored,) = await reader.shared(["popular"], category)
     return await _listing(reader, stored, n, exclude)
 
 

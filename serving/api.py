@@ -18,10 +18,14 @@ from contracts.events import MAX_ID_BYTES
 from serving import answers, problems
 from serving.reader import Reader
 from serving.readiness import not_ready
-from serving.recommend import Answer
+from serving.recommend import Answer, Wishes
 
 DEFAULT_N = 10
 Identifier = Annotated[str, Path(min_length=1, max_length=MAX_ID_BYTES)]
+CATEGORIES = Query([], description="Only items of one of these; repeat it, or separate names by commas.")
+PER_CATEGORY = Query(0, ge=0, description="At most so many items of one category, an item's first; 0 = any number.")
+PER_BRAND = Query(0, ge=0, description="At most so many items of one brand; 0 = any number.")
+OF_CATEGORY = Query(None, description="Of this category only; none where it has no list of its own.")
 EXCLUDED = Query([], description="Items to leave out; repeat it, or separate ids by commas.")
 
 
@@ -66,17 +70,25 @@ def routes(reader: Reader, list_length: int) -> list[BaseRoute]:
     """Return the routes of the service."""
     count = Query(min(DEFAULT_N, list_length), ge=1, le=list_length, description="At most so many items.")
 
-    async def recommend(user: Identifier, exclude: list[str] = EXCLUDED, n: int = count) -> Response:
+    async def recommend(
+        user: Identifier,
+        exclude: list[str] = EXCLUDED,
+        category: list[str] = CATEGORIES,
+        per_category: int = PER_CATEGORY,
+        per_brand: int = PER_BRAND,
+        n: int = count,
+    ) -> Response:
         """Recommend items to a user: his own list, or what is popular while he has none."""
-        return _json(await answers.for_user(reader, user, n, _ids(exclude)))
+        wishes = Wishes(frozenset(_ids(category) - {""}), per_category, per_brand)
+        return _json(await answers.for_user(reader, user, n, _ids(exclude), wishes))
 
     async def similar(item: Identifier, exclude: list[str] = EXCLUDED, n: int = count) -> Response:
         """List an item's neighbours; none while nothing is known of it."""
         return _json(await answers.similar(reader, item, n, _ids(exclude)))
 
-    async def popular(exclude: list[str] = EXCLUDED, n: int = count) -> Response:
-        """List what is popular."""
-        return _json(await answers.popular(reader, n, _ids(exclude)))
+    async def popular(exclude: list[str] = EXCLUDED, category: str | None = OF_CATEGORY, n: int = count) -> Response:
+        """List what is popular, of all items or of a category."""
+        return _json(await answers.popular(reader, n, _ids(exclude), category or None))
 
     async def health() -> Response:
         """Say that the process is up."""

@@ -89,10 +89,10 @@ class Reader:
         key = (await self._followed()).similar(item)
         return decode(ItemList, key, await self._ask(("GET", key)))
 
-    async def shared(self, names: Sequence[str]) -> list[ItemList | None]:
-        """Return the shared lists of these names, e.g. ``popular``; ``None`` where one is absent."""
+    async def shared(self, names: Sequence[str], category: str | None = None) -> list[ItemList | None]:
+        """Return the shared lists of these names, e.g. ``popular``, of a category or of all; ``None`` where absent."""
         keys = await self._followed()
-        return await self._many(ItemList, [keys.shared(name) for name in names])
+        return await self._many(ItemList, [keys.shared(name, category) for name in names])
 
     async def items(self, items: Collection[str]) -> dict[str, ItemRecord]:
         """Return the metadata of those of the items that have some."""

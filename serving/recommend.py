@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from serving.values import ItemList, UserList
+from serving.values import ItemList, ItemRecord, UserList
 
 PERSONAL = "personal"
 # What is shown to a user who has no list, in this order.
@@ -24,6 +25,21 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a caller wants of an answer beside its length; what a list does not hold is not made up for."""
+
+    categories: frozenset[str] = frozenset()  # only items of one of these; empty = any item
+    per_category: int = 0  # items of one category (an item's first), at most; 0 = any number
+    per_brand: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.categories or self.per_category or self.per_brand)
+
+
+ANY = Wishes()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a user is shown."""
 
@@ -39,6 +55,8 @@ def recommend(
     exclude: Collection[str],
     withheld: Collection[str],
     n: int,
+    wishes: Wishes = ANY,
+    records: Mapping[str, ItemRecord] | None = None,
 ) -> Answer:
     """Pick the first ``n`` items that may be shown: from the user's list, or from the fallbacks while he has none.
 
@@ -56,6 +74,11 @@ def recommend(
         Items that nobody may be shown.
     n : int
         At most so many items.
+    wishes : Wishes
+        Of which categories, and how many of one category or brand.
+    records : mapping of str to ItemRecord, optional
+        What is known of the items, where anything is wished; an item that is not among them has no category and no
+        brand.
 
     Returns
     -------
@@ -64,17 +87,44 @@ def recommend(
     """
     used = {*exclude, *withheld}
     picked: list[Recommendation] = []
+    fitting = _Fitting(wishes, records or {})
     stage = EMPTY
     for source, candidate in _candidates(stored, fallbacks):
         if len(picked) == n:
             break
-        if candidate.item not in used:
+        if candidate.item not in used and fitting.take(candidate.item):
             used.add(candidate.item)
             picked.append(candidate)
             stage = source if stage == EMPTY else stage
     if stored is None:
         return Answer(stage, None, None, picked)
     return Answer(stage, stored.version, stored.time, picked)
+
+
+class _Fitting:
+    """Which items fit what is wished, given those taken before."""
+
+    def __init__(self, wishes: Wishes, records: Mapping[str, ItemRecord]) -> None:
+        self._wishes, self._records = wishes, records
+        self._taken: Counter[tuple[str, str]] = Counter()
+
+    def take(self, item: str) -> bool:
+        """Take an item if it fits; return whether it did."""
+        wishes = self._wishes
+        if not wishes:
+            return True
+        record = self._records.get(item) or ItemRecord(item)
+        if wishes.categories and wishes.categories.isdisjoint(record.categories):
+            return False
+        groups = []
+        if wishes.per_category and record.categories:
+            groups.append((("category", record.categories[0]), wishes.per_category))
+        if wishes.per_brand and record.brand is not None:
+            groups.append((("brand", record.brand), wishes.per_brand))
+        if any(self._taken[group] >= limit for group, limit in groups):
+            return False
+        self._taken.update(group for group, _ in groups)
+        return True
 
 
 def _candidates(stored: UserList | None, fallbacks: Mapping[str, ItemList]) -> Iterator[tuple[str, Recommendation]]:

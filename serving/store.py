@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import redis
 
-from contracts.redis import Keys
+from contracts.redis import SHARED, Keys
 
 # Long pipelines save round trips; much longer ones only delay the first answer.
 _PIPELINE = 500
@@ -87,12 +87,29 @@ class Store:
         """Become the owner of a partition: return its new epoch."""
         return int(self._client.incr(self._keys.epoch(partition)))
 
-    def write_shared(self, name: str, value: bytes) -> None:
-        """Write one of the lists for everybody: ``popular``, ``trending`` or ``latest``."""
-        self._client.set(self._keys.shared(name), value)
+    def write_shared(self, lists: Sequence[tuple[str, str | None, bytes]], gone: Sequence[str]) -> None:
+        """Write lists for everybody, given as (name, category, value), and remove those of categories that are gone."""
+        keys = self._keys
+        listed = {category for _, category, _ in lists if category is not None}
+        if listed:
+            # First, so that no list is ever in the store that nobody would remove.
+            self._client.sadd(keys.categories, *listed)
+        self._set([(keys.shared(name, category), value) for name, category, value in lists])
+        for category in gone:
+            self._client.delete(*(keys.shared(name, category) for name in SHARED))
+            self._client.srem(keys.categories, category)
 
-    def write_items(self, similar: Iterable[tuple[str, bytes]], vectors: Iterable[tuple[str, bytes]]) -> None:
-        """Write items' neighbours and published vectors."""
+    def categories(self) -> list[str]:
+        """Return the categories that have lists of their own."""
+        return [name.decode(errors="surrogatepass") for name in self._client.smembers(self._keys.categories)]
+
+    def write_items(
+        self, similar: Iterable[tuple[str, bytes]], vectors: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()
+    ) -> None:
+        """Write items' neighbours and published vectors, and remove those of items that have left the model."""
+        for item in gone:
+            self._client.delete(self._keys.similar(item))
+            self._client.delete(self._keys.item_vector(item))
         self._set([(self._keys.similar(item), value) for item, value in similar])
         self._set([(self._keys.item_vector(item), value) for item, value in vectors])
 

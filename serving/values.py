@@ -35,6 +35,7 @@ class ItemRecord(msgspec.Struct, gc=False):
     item: str
     title: str | None = None
     categories: list[str] = []
+    brand: str | None = None
     hidden: bool = False
     deleted: bool = False
     expires: int | None = None  # ms since the epoch

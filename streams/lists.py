@@ -1,4 +1,4 @@
-"""Lists in their written form: users' own lists, those for everybody, and items' neighbours."""
+"""Lists in their written form: users' own lists, and items' neighbours."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 from contracts.redis import encode_vector
 from models.engine import Engine, Observation, rater
 from models.listing import ListEncoder
-from models.scorers.popularity import POPULAR, TRENDING
+from models.scorers.popularity import POPULAR
 from models.selection import NONE
 from models.users import SHOWN, Limits
 from serving.store import Store
+from streams.shared import SharedLists, encode_shared
 
 RATED = 10
 """How many items of a list carry a predicted rating."""
 _SIMILAR = 50
 _REFRESHED_ITEMS = 10
 """Items whose neighbours are written in one turn of the event loop, at most; the others wait for the next."""
+# Neighbours cost a pass over all embeddings, 15 ns an item: so many items are looked at in one turn, about 3 ms.
+_LOOKED_AT = 200_000
 
 _ITEM_REST_S = 1.0
 
@@ -34,16 +37,27 @@ class ListMaker:
     engine : Engine
     length, reasons : int
         Of users' lists.
+    shared : SharedLists
+        Those for everybody.
     epoch : callable
         User → the epoch of his partition's owner, first part of a list's version.
     limits : Limits
         How long silent users' lists are kept fresh.
     """
 
-    def __init__(self, engine: Engine, length: int, reasons: int, epoch: Callable[[str], int], limits: Limits) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        length: int,
+        reasons: int,
+        shared: SharedLists,
+        epoch: Callable[[str], int],
+        limits: Limits,
+    ) -> None:
         self._limits = limits
         self._rested = 0.0
         self._engine, self._length, self._reasons, self._epoch = engine, length, reasons, epoch
+        self._shared = shared
         self._encoder = ListEncoder(engine.items.catalogue)
         self._sequence = 0
         self._popular = np.zeros(0, np.int32)
@@ -85,40 +99,31 @@ class ListMaker:
         return np.asarray((shown == targets[:, None]).any(axis=1))
 
     def write_shared(self, store: Store) -> Callable[[], None]:
-        """Return a call that writes the lists for everybody, made from what is known now."""
-        catalogue, now = self._engine.items.catalogue, time.time_ns() // 1_000_000
-        popular = self._engine.popular(POPULAR, self._length)
-        self._popular = np.array([catalogue.row(item) for item in popular[0][:SHOWN]], np.int32)
-        values = {
-            "popular": popular,
-            "trending": self._engine.popular(TRENDING, self._length),
-            "latest": self._engine.latest(self._length),
-        }
-        encoded = {name: _encode(items, scores, now) for name, (items, scores) in values.items()}
-
-        def write() -> None:
-            for name, value in encoded.items():
-                store.write_shared(name, value)
-
-        return write
+        """Return a call that writes the lists for everybody that have changed, made from what is known now."""
+        catalogue = self._engine.items.catalogue
+        head, _ = self._engine.popular(POPULAR, SHOWN)
+        self._popular = np.array([catalogue.row(item) for item in head], np.int32)
+        changed = self._shared.changed(time.time_ns() // 1_000_000)
+        gone = self._shared.gone()
+        return lambda: store.write_shared(changed, gone)
 
     def write_items(self, store: Store) -> Callable[[], None]:
-        """Return a call that writes neighbours and vectors of some of the items learned from lately."""
+        """Return a call that writes neighbours and vectors of some items learned from, and removes those that left."""
         engine, now = self._engine, time.time_ns() // 1_000_000
-        rows = engine.items.touched(_REFRESHED_ITEMS) if time.monotonic() >= self._rested else []
-        if 0 < len(rows) < _REFRESHED_ITEMS:
+        affordable = min(_REFRESHED_ITEMS, max(1, _LOOKED_AT // max(1, len(engine.items.catalogue))))
+        rows = engine.items.touched(affordable) if time.monotonic() >= self._rested else []
+        if 0 < len(rows) < affordable:
             # A round is over: so nothing is written more often than that.
             self._rested = time.monotonic() + _ITEM_REST_S
         ids = [engine.items.catalogue.ids[row] for row in rows]
-        similar = [(item, _encode(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)]
+        similar = [
+            (item, encode_shared(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)
+        ]
         vectors = [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]
-        return lambda: store.write_items(similar, vectors)
+        gone = engine.items.gone(_REFRESHED_ITEMS)
+        return lambda: store.write_items(similar, vectors, gone)
 
     def _ratings(self, user: str, rows: NDArray[np.int32]) -> bytes:
         head = rows[:RATED]
         predicted = self._engine.items.ratings.predict(rater(user), head[head != NONE])
         return b"" if predicted is None else b',"ratings":' + orjson.dumps(np.round(predicted, 2).tolist())
-
-
-def _encode(items: list[str], scores: list[float], time_ms: int) -> bytes:
-    return orjson.dumps({"items": items, "scores": scores, "time": time_ms})

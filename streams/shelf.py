@@ -2,7 +2,8 @@
 
 A record decides at once whether its item may be shown and what pages say of it. An item that the model does not
 know yet, or knows with other content, is introduced through the learning log, so that it gets the same row and the same
-place beside its like on every worker.
+place beside its like on every worker. One that was introduced before is not again when the worker starts anew: if the
+model does not list it, it has left for idleness.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Shelf:
     ) -> None:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._refused = letters, refused
-        self._sent: dict[str, int] = {}  # item → digest of the content that was introduced last
+        self._sent: dict[str, int] = {}  # item → digest of the content on its way through the log
         self._news: dict[str, Introduction] = {}
         self._recovered = False
         self._handled: dict[tuple[str, int], int] = {}
@@ -70,7 +71,7 @@ class Shelf:
             self._engine.labels.put(item)
             if not handled:
                 entries[item.item] = (item.item, _page(item), withheld)
-            if self._is_news(item):
+            if self._is_news(item, handled):
                 self._news[item.item] = introduce(item)
             else:
                 self._news.pop(item.item, None)
@@ -109,12 +110,17 @@ class Shelf:
         self._handled[place] = message.offset() + 1
         return False
 
-    def _is_news(self, item: Item) -> bool:
-        """Return whether the model does not know the item, or knows it with other content."""
+    def _is_news(self, item: Item, handled: bool) -> bool:
+        """Return whether the model does not list the item, or knows it with other content."""
         if item.deleted:
             return False
-        row = self._engine.items.catalogue.row(item.item)
-        learned = int(self._engine.items.content.digests[row]) if row >= 0 else None
+        items = self._engine.items
+        listed = items.catalogue.lists(item.item)
+        learned = int(items.content.digests[items.catalogue.row(item.item)]) if listed else None
+        if learned == self._sent.get(item.item):
+            self._sent.pop(item.item, None)
+        if not listed and handled:
+            return False
         # What was sent is on its way; what the model holds may be older than that.
         return self._sent.get(item.item, learned) != digest(item)
 

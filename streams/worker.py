@@ -29,6 +29,7 @@ from infra.errors import BrokerError, HeadraceError
 from infra.redis import connect
 from infra.settings import Settings
 from models.engine import Engine
+from models.life import Life
 from models.policy import Policy
 from models.users import Limits
 from models.warmup import warm_up
@@ -45,6 +46,7 @@ from streams.lists import ListMaker
 from streams.outbox import Outbox
 from streams.ownership import Ownership
 from streams.reader import TopicReader
+from streams.shared import SharedLists
 from streams.shelf import Shelf
 from streams.status import Status
 
@@ -138,10 +140,12 @@ class _Worker(mode.Service):
         model, work = settings.model, settings.worker
         kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
         ids = topic_ids(settings, list(topics.values()))
+        life = Life(**msgspec.structs.asdict(settings.catalogue))
         rules = Policy(**msgspec.structs.asdict(settings.policy))
         self._engine = Engine(
             model.seed, work.resident_users, model.rating_users, model.weights, rules,
-            taught_per_hour=model.taught_per_hour, taught_per_item=model.taught_per_item,
+            allow_repeats=model.repeats, rating_slope=model.rating_slope,
+            taught_per_hour=model.taught_per_hour, taught_per_item=model.taught_per_item, life=life,
         )  # fmt: skip
         self._store = Store(
             connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S
@@ -158,8 +162,9 @@ class _Worker(mode.Service):
         self._shelf = Shelf(
             self._engine, self._store, self._log, self._outbox, letters, lambda reason: self._status.refused([reason])
         )
+        self._shared = SharedLists(self._engine, model.list_length, model.category_lists)
         self._lists = ListMaker(
-            self._engine, model.list_length, model.reasons, lambda user: self._ownership.epoch(user),
+            self._engine, model.list_length, model.reasons, self._shared, lambda user: self._ownership.epoch(user),
             Limits(model.session_gap_s * 1000, work.list_days * DAY_S * 1000),
         )  # fmt: skip
         self._applier = Applier(
@@ -210,6 +215,7 @@ class _Worker(mode.Service):
             await self._outbox.call(self._store.forget_workers, time.time_ns() // 1_000_000 - _FORGET_WORKERS_MS)
             await self._recover_model()
             await self._recover_items()
+            self._shared.resume(await self._outbox.call(self._store.categories))
             await self.add_runtime_dependency(self._consumer)
         except HeadraceError as error:
             self._crash(error)
@@ -308,7 +314,7 @@ class _Worker(mode.Service):
             log_skipped=self._log.skipped,
             learned=self._engine.items.events,
             barrier_age_ms=round((time.monotonic() - self._barrier.passed_at) * 1000),
-            items=len(self._engine.items.catalogue),
+            items=self._engine.items.catalogue.items,
             resident_users=len(self._engine.users),
         )
         try:

@@ -96,8 +96,8 @@ class Worker:
 
 
 @contextmanager
-def working(settings: Settings) -> Iterator[Worker]:
-    """Run a worker for the time of a block."""
+def working(settings: Settings, more: str = "") -> Iterator[Worker]:
+    """Run a worker for the time of a block, with ``more`` settings in TOML."""
     ensure_topics(settings)
     config = settings.home_dir / "worker.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
@@ -107,6 +107,7 @@ def working(settings: Settings) -> Iterator[Worker]:
         f"partitions = {settings.kafka.partitions}\n"
         f'[redis]\nurl = "{settings.redis.url}"\nprefix = "{settings.redis.prefix}"\n'
         '[worker]\ninstance = "test"\nbarrier_ms = 200\n'
+        f"{more}"
     )
     worker = Worker(settings, config)
     try:

@@ -61,6 +61,14 @@ class ItemContent:
         for name in ("_hashes", "_weights", "_lengths", "digests"):
             setattr(self, name, grown(getattr(self, name), capacity))
 
+    def release(self, rows: NDArray[np.int32]) -> None:
+        """Forget the content of some rows."""
+        for row in rows.tolist():
+            self.frequencies.remove(self._hashes[row, : self._lengths[row]])
+            self._waiting.pop(row, None)
+        self._lengths[rows] = 0
+        self.digests[rows] = 0
+
     def put(self, rows: NDArray[np.int32], introduced: list[Introduction]) -> None:
         """Take over the content of introduced items; those of which nothing was learned yet start by it."""
         changed: dict[int, None] = {}

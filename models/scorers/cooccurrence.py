@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import RowArrays
-from models.kernel import grown, inline
+from models.kernel import grown, inline, kernel
 
 WINDOW = 10
 UNITS = 2520
@@ -97,6 +97,13 @@ class Cooccurrence(RowArrays):
         rows = self.neighbours[table][counts > 0]
         norms = np.sqrt(np.maximum(self.totals[row, 1], 1) * np.maximum(self.totals[rows, 1], 1).astype(np.float64))
         return rows, counts[counts > 0] / norms
+
+    def release(self, rows: NDArray[np.int32]) -> None:
+        """Forget these rows, also as neighbours of others; what they added to the others' totals stays."""
+        gone = np.zeros(len(self.rooms), np.bool_)
+        gone[rows] = True
+        _release(gone, self.arrays(len(self.rooms)))
+        super().release(rows)
 
     def state(self, rows: int) -> dict[str, Any]:
         """Return what a checkpoint must hold of the first ``rows`` rows."""
@@ -215,6 +222,35 @@ def _give_back(start, room, p):
     # Tables start at multiples of 8, so the next one's number fits where a neighbour stood.
     p.neighbours[start] = np.int32(p.pool[size] // _LEAST)
     p.pool[size] = start
+
+
+@kernel
+def _release(gone, p):
+    neighbours, after, before = np.empty(MOST, np.int32), np.empty(MOST, np.int32), np.empty(MOST, np.int32)
+    for row in range(len(gone)):
+        room, start = p.rooms[row], p.starts[row]
+        if gone[row]:
+            if room > 0:
+                _give_back(start, room, p)
+            continue
+        found = False
+        for place in range(start, start + room):
+            found |= gone[p.neighbours[place]]
+        if not found:
+            continue
+        # The others are put in anew: an entry is looked for from its hash to the next empty place.
+        for entry in range(room):
+            place = start + entry
+            neighbours[entry], after[entry], before[entry] = p.neighbours[place], p.after[place], p.before[place]
+            p.neighbours[place] = row
+            p.after[place] = p.before[place] = 0
+        for entry in range(room):
+            if neighbours[entry] != row and not gone[neighbours[entry]]:
+                at = _place(row, neighbours[entry], p)
+                if at >= 0:
+                    p.neighbours[at] = neighbours[entry]
+                    p.after[at] += after[entry]
+                    p.before[at] += before[entry]
 
 
 @inline

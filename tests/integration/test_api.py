@@ -156,6 +156,29 @@ def test_an_item_whose_id_has_a_comma_can_be_excluded(deployment: Deployment) ->
     assert shown(deployment.get("/recommend/ann", exclude="a,c")) == ["b"]
 
 
+def test_an_answer_may_be_of_some_categories_and_hold_few_of_each_category_or_brand(deployment: Deployment) -> None:
+    for item, categories, brand in (("a", ["x"], "p"), ("b", ["x", "y"], "q"), ("c", ["y"], "p"), ("d", [], None)):
+        record = {"item": item, "categories": categories, "brand": brand}
+        deployment.store.set(deployment.keys.item(item), orjson.dumps(record))
+    deployment.give("ann", ["a", "b", "c", "d"])
+    assert shown(deployment.get("/recommend/ann", category="y")) == ["b", "c"]
+    assert shown(deployment.get("/recommend/ann", category=["x,y", "z"])) == ["a", "b", "c"]
+    assert shown(deployment.get("/recommend/ann", per_category=1)) == ["a", "c", "d"]
+    assert shown(deployment.get("/recommend/ann", per_brand=1, n=2)) == ["a", "b"]
+    assert shown(deployment.get("/recommend/ann", category="")) == ["a", "b", "c", "d"]
+
+
+def test_a_category_has_a_popular_list_of_its_own_which_new_users_see_who_want_it(deployment: Deployment) -> None:
+    for item, category in (("a", "x/1"), ("b", "x/1"), ("p", "y"), ("q", "x/1")):
+        deployment.store.set(deployment.keys.item(item), orjson.dumps({"item": item, "categories": [category]}))
+    deployment.share(deployment.keys.shared("popular"), ["p", "q"])
+    deployment.share(deployment.keys.shared("popular", "x/1"), ["a", "b"])
+    assert shown(deployment.get("/popular", category="x/1")) == ["a", "b"]
+    assert shown(deployment.get("/popular", category="unknown")) == []
+    assert shown(deployment.get("/popular", category="")) == ["p", "q"]
+    assert shown(deployment.get("/recommend/nobody", category="x/1")) == ["a", "b", "q"]
+
+
 def test_withheld_items_disappear_at_once_everywhere_and_come_back(deployment: Deployment) -> None:
     deployment.give("ann", ["a", "b", "c"])
     deployment.share(deployment.keys.similar("x"), ["a", "b"])
@@ -203,6 +226,7 @@ def test_any_id_reaches_its_own_keys_and_no_other(deployment: Deployment, identi
         "/similar/",
         "/similar/x?n=-1",
         "/popular?n=1e400",
+        "/recommend/ann?per_brand=-1",
         f"/popular?n={LIST_LENGTH + 1}",
     ],
 )
@@ -311,7 +335,7 @@ def test_openapi_describes_answers_parameters_and_errors(deployment: Deployment)
     document = deployment.get("/openapi.json").json()
     route = document["paths"]["/recommend/{user}"]["get"]
     parameters = {parameter["name"]: parameter["schema"] for parameter in route["parameters"]}
-    assert parameters.keys() == {"user", "n", "exclude"}
+    assert parameters.keys() == {"user", "n", "exclude", "category", "per_category", "per_brand"}
     assert parameters["n"]["maximum"] == LIST_LENGTH
 
     def answer(status: str) -> str:

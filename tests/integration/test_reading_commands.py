@@ -86,6 +86,11 @@ def test_recommend_prints_titles_scores_ratings_and_reasons_in_words(config: str
     assert "because of Toy Story: people who had it went on to this" in table
 
 
+def test_recommend_shows_one_category(config: str) -> None:
+    body = read("recommend", "ann", "--category", "Film", "--config", config)
+    assert [row["item"] for row in body["items"]] == ["alien"]
+
+
 def test_recommend_leaves_out_what_is_excluded(config: str) -> None:
     body = read("recommend", "ann", "-n", "1", "--exclude", "alien", "--config", config)
     assert [row["item"] for row in body["items"]] == ["bare"]

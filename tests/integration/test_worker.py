@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import orjson
 import pytest
 
 from contracts.events import Click, Item, Rating, User
@@ -96,6 +97,44 @@ def test_items_are_known_at_once_and_withheld_ones_leave_every_list_written_late
         publish(settings, Click("later", "crime9"))
         worker.wait_until_fresh("later")
         assert "crime0" in worker.list_of("later")["items"]
+
+
+def test_categories_have_lists_of_their_own_as_long_as_they_have_items(settings: Settings) -> None:
+    def listed(name: str, category: str | None = None) -> list[str]:
+        value = worker.store.get(worker.keys.shared(name, category))
+        return list(orjson.loads(value)["items"]) if value else []
+
+    with working(settings) as worker:
+        publish(settings, *visits(), *(Item(film, categories=[taste]) for taste in FILMS for film in FILMS[taste]))
+        publish(settings, Item("odd", categories=["a:b/{c}"], created=10**12))
+        worker.wait_until_items()
+        worker.wait_until_applied()
+        worker.wait(lambda: listed("latest", "a:b/{c}") == ["odd"])
+        worker.wait(lambda: len(listed("popular", "crime")) == len(listed("trending", "crime")) == 30)
+        assert set(listed("popular", "crime")) == set(FILMS["crime"])
+        assert listed("latest")[0] == "odd"
+        publish(settings, Item("odd", deleted=True), Item("crime3", hidden=True))
+        worker.wait(lambda: not worker.store.exists(worker.keys.shared("latest", "a:b/{c}")))
+        worker.wait(lambda: "crime3" not in listed("popular", "crime"))
+        worker.stop()
+        publish(settings, Item("crime3", categories=["crime"]), Item("space1", hidden=True))
+        worker.start()
+        worker.wait(lambda: "crime3" in listed("popular", "crime") and "space1" not in listed("popular", "space"))
+        worker.wait(lambda: worker.store.sismember(worker.keys.withheld, "odd"))
+        assert worker.store.smembers(worker.keys.categories) == {b"crime", b"space"}
+        assert "odd" not in listed("latest")
+
+
+def test_a_page_holds_no_more_of_a_category_than_the_settings_say(settings: Settings) -> None:
+    with working(settings, "[policy]\nper_category = 3\npage = 5\n") as worker:
+        publish(settings, *(Item(film, categories=[taste]) for taste in FILMS for film in FILMS[taste]), *visits())
+        worker.wait_until_items()
+        publish(settings, Click("late", "crime9"))
+        worker.wait_until_fresh("late")
+        items = worker.list_of("late")["items"]
+        pages = [taste_of(items[start : start + 5]) for start in range(0, len(items), 5)]
+        assert len(items) > 30
+        assert all(max(page.values()) <= 3 for page in pages)
 
 
 def test_what_a_visitor_rates_is_predicted_for_the_items_he_is_shown(settings: Settings) -> None:

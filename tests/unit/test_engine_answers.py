@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from workload import START, WISHES, Events, differences, events, learned, observe, run
+from workload import START, WISHES, Events, differences, events, introduce, learned, observe, run
 
 from contracts.events import NEGATIVE_TYPES, Click, Item, Rating
 from contracts.learning import HISTORY
 from models.arrivals import APPLIED
 from models.combine import SCORERS
 from models.engine import Batch, Engine, Observation
+from models.policy import Policy
 from models.ranking import NONE
 from models.scorers.popularity import POPULAR, TRENDING
 
@@ -41,7 +42,10 @@ def test_lists_hold_nothing_that_the_user_had_or_that_is_withheld() -> None:
             shown = ids(model, rows)
             assert not had[user] & set(shown)
             assert not withheld & set(shown)
-            assert len(shown) == len(set(model.items.catalogue.ids) - had[user] - withheld)
+            assert (
+                set(shown)
+                == {x for x in model.items.catalogue.ids if model.items.catalogue.lists(x)} - had[user] - withheld
+            )
 
 
 def test_an_item_that_the_model_learns_later_stays_out_of_the_lists_of_who_had_it() -> None:
@@ -169,6 +173,21 @@ def test_latest_items_are_the_newest_that_may_be_shown() -> None:
     assert model.latest(3) == (["i5", "i3", "i2"], [1.0, 0.6667, 0.3333])
 
 
+def test_latest_goes_by_creation_where_an_item_says_it_and_by_appearance_where_not() -> None:
+    model = learned([Click("u", f"i{n}", START + n) for n in range(6)], engine=engine())
+    model.labels.put(Item("i0", created=START + 9))
+    model.labels.put(Item("i5", created=START - 9))
+    introduce(model.items, ["new"])  # at the time of the newest event
+    assert model.latest(9)[0] == ["i0", "new", "i4", "i3", "i2", "i1", "i5"]
+
+
+def test_lists_for_everybody_may_be_of_some_items_only() -> None:
+    model = learned([Click(f"u{n}", f"i{min(n % 7, 3)}", START + n) for n in range(140)], engine=engine())
+    model.availability.put(Item("i3", hidden=True), START)
+    among = model.items.catalogue.admit(["i0", "i1", "i3"])
+    assert set(model.popular(POPULAR, 9, among)[0]) == set(model.latest(9, among)[0]) == {"i0", "i1"}
+
+
 def test_an_empty_engine_answers() -> None:
     model = engine()
     assert model.popular(POPULAR, 5) == ([], [])
@@ -185,6 +204,17 @@ def test_similar_items_are_neighbours_that_may_be_shown() -> None:
     assert set(model.similar(row, 5)[0]) == {"b", "c"}
     model.availability.put(Item("b", hidden=True), START)
     assert model.similar(row, 5)[0] == ["c"]
+
+
+def test_similar_items_may_be_kept_within_the_category() -> None:
+    stream = [Click(f"u{n}", item, START + 10 * n + k) for n in range(9) for k, item in enumerate(("a", "b", "c"))]
+    model = learned(stream, engine=Engine(resident_users=1000, rules=Policy(similar_in_category=True)))
+    rows = [model.items.catalogue.row(item) for item in "abc"]
+    for item, category in (("a", "x"), ("b", "y"), ("c", "x")):
+        model.labels.put(Item(item, categories=[category]))
+    assert [model.similar(row, 5)[0] for row in rows] == [["c"], [], ["a"]]
+    model.labels.put(Item("b"))
+    assert set(model.similar(rows[1], 5)[0]) == {"a", "c"}
 
 
 def test_published_vectors_give_the_embeddings_score() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.recommend import FALLBACKS, recommend
-from serving.values import ItemList, UserList
+from serving.recommend import FALLBACKS, Wishes, recommend
+from serving.values import ItemList, ItemRecord, UserList
 
 ids = st.sampled_from([f"i{number}" for number in range(12)])
 lists = st.lists(ids, max_size=12)  # with duplicates, as a broken writer might store them
@@ -74,6 +74,41 @@ def test_scores_reasons_and_ratings_are_those_stored_with_the_item(
             (source,) = entry.reasons
             listed = fallbacks[source]
             assert entry.score == listed.scores[listed.items.index(entry.item)]
+
+
+wishes = st.builds(
+    Wishes, st.frozensets(st.sampled_from("xyz")), per_category=st.integers(0, 3), per_brand=st.integers(0, 3)
+)
+records = st.dictionaries(
+    ids,
+    st.builds(
+        ItemRecord,
+        ids,
+        categories=st.lists(st.sampled_from("xyz"), max_size=2),
+        brand=st.none() | st.sampled_from("pq"),
+    ),
+)
+
+
+@given(st.lists(ids, unique=True), wishes, records, st.integers(1, 20))
+def test_what_is_wished_is_kept_and_the_order_stays(
+    own: list[str], wished: Wishes, known: dict[str, ItemRecord], n: int
+) -> None:
+    shown = [entry.item for entry in recommend(user_list(own), {}, set(), set(), n, wished, known).items]
+    expected: list[str] = []
+    for item in own:
+        record = known.get(item, ItemRecord(item))
+        taken = [known.get(other, ItemRecord(other)) for other in expected]
+        same_category = sum(other.categories[:1] == record.categories[:1] != [] for other in taken)
+        same_brand = sum(other.brand == record.brand is not None for other in taken)
+        if (
+            len(expected) < n
+            and (not wished.categories or wished.categories & set(record.categories))
+            and (not wished.per_category or not record.categories or same_category < wished.per_category)
+            and (not wished.per_brand or record.brand is None or same_brand < wished.per_brand)
+        ):
+            expected.append(item)
+    assert shown == expected
 
 
 def test_a_user_with_a_list_is_at_the_personal_stage() -> None:
