@@ -79,6 +79,9 @@ def record(**columns: np.ndarray) -> bytes:
         record(lengths=np.array([0, 2, 2], np.uint8)),
         record(time=np.zeros(2, np.int64)),
         record(value=np.zeros(2, np.float16)),
+        record(had=np.array([0, 3, -1], np.int32)),
+        record(had=np.array([0, 2], np.int32)),
+        record(seen=np.zeros(1, np.uint64)),
         msgspec.msgpack.encode([*msgspec.msgpack.decode(RECORD)[:4], []]),
     ],
     ids=[
@@ -88,6 +91,9 @@ def record(**columns: np.ndarray) -> bytes:
         "history too short",
         "column too short",
         "values too short",
+        "had too much",
+        "had too short",
+        "seen too short",
         "no columns",
     ],
 )

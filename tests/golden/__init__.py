@@ -54,6 +54,8 @@ LESSONS = Lessons(
     gap=np.array([0, 3600, 2**31 - 1], np.int32),
     kind=np.array([0, 8, 7], np.uint8),
     value=np.array([np.nan, -np.inf, 4.5], np.float16),
+    had=np.array([0, 2, -1], np.int32),
+    seen=np.array([2**64 - 1, item_key("i1")], np.uint64),
 )
 COLUMNS = [field.name for field in fields(Lessons) if field.name not in ("sources", "items", "introduced")]
 HISTORY = [(item_key("i1"), TIME, 0), (item_key("1193"), TIME + 5, 7), (item_key("i1"), TIME - 5, 10)]
