@@ -91,6 +91,7 @@ def lessons(stream: Events) -> Lessons:
 def stretch(whole: Lessons, start: int, stop: int) -> Lessons:
     """Return the record that covers only the offsets ``start`` … ``stop - 1`` of another."""
     held = (whole.offset >= start) & (whole.offset < stop)
+    had = np.maximum(whole.had, 0)
     ids = [whole.items[index] for index in whole.item[held]]
     items = list(dict.fromkeys(ids))
     return Lessons(
@@ -109,6 +110,8 @@ def stretch(whole: Lessons, start: int, stop: int) -> Lessons:
         lengths=whole.lengths[held],
         history=whole.history[np.repeat(held, whole.lengths)],
         value=whole.value[np.repeat(held, whole.lengths)],
+        had=whole.had[held],
+        seen=whole.seen[np.repeat(held, had)],
     )
 
 
