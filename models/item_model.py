@@ -17,10 +17,10 @@ from contracts.learning import Lessons
 from models.arrays import RowArrays
 from models.attributes import Attributes
 from models.catalogue import Catalogue
-from models.combine import Tables
+from models.combine import CONTEXTS, SCORERS, Tables
 from models.combiner import Combiner
 from models.content.items import ItemContent
-from models.drift import Drift
+from models.drift import NAMES, Drift
 from models.fold import WATCHED, Events, Model, fold
 from models.life import Life
 from models.opinions import split
@@ -162,6 +162,18 @@ class ItemModel:
         self._touched.difference_update(rows)
         self._turn = rows[-1] if rows else self._turn
         return rows
+
+    def scorers(self) -> dict[str, dict[str, Any]]:
+        """Return how the scorers and the blend do: live hit rate at 10, alarms of a change, weight by context."""
+        report: dict[str, dict[str, Any]] = {
+            name: {"hit_rate_at_10": round(float(rate), 4), "alarms": int(alarms)}
+            for name, rate, alarms in zip(NAMES, self.drift.rates, self.drift.alarms, strict=True)
+        }
+        for name, weights in zip(SCORERS, self.combiner.weights.T.tolist(), strict=True):
+            report[name]["weights"] = {
+                context: round(weight, 3) for context, weight in zip(CONTEXTS, weights, strict=True)
+            }
+        return report
 
     def gone(self, n: int) -> list[str]:
         """Return up to ``n`` ids of items that have left, each once, but for those that came back."""
