@@ -96,8 +96,11 @@ class ItemModel:
             return 0
         self.position = position + 1
         self._admit(lessons.introduced)
+        first = len(self.catalogue)
         rows_of_items = self._admit(lessons.items)
         fresh = self._fresh(lessons) & (lessons.weight > 0)
+        if len(self.catalogue) > first:
+            self._date(first, rows_of_items[lessons.item], fresh)
         n = int(fresh.sum())
         if n:
             self._fold(lessons, rows_of_items[lessons.item], fresh)
@@ -182,8 +185,14 @@ class ItemModel:
         if len(self.catalogue) > first:
             self._grow()
             self.embeddings.start(first, self.catalogue.keys[first : len(self.catalogue)], self._seed)
-            self.recency.start(first, len(self.catalogue))
+            self.recency.start(np.arange(first, len(self.catalogue), dtype=np.int32), np.zeros(1, np.int64))
         return rows
+
+    def _date(self, first: int, rows: NDArray[np.int32], fresh: NDArray[np.bool_]) -> None:
+        """Let the rows from ``first`` on appear with their first events, wherever the record begins."""
+        new, events = np.unique(rows, return_index=True)
+        events = events[new >= first]
+        self.recency.start(new[new >= first], (np.cumsum(fresh) - fresh)[events])
 
     def _grow(self) -> None:
         capacity = self.catalogue.capacity
