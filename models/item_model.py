@@ -120,11 +120,14 @@ class ItemModel:
         self.catalogue.introduced[introduced] = True
         self.catalogue.settle(introduced)
         self.content.put(introduced, lessons.introduced)
+        serial = self.catalogue.serial
         rows_of_items = self._admit(lessons.items)
         fresh, wished = self._fresh(lessons), lessons.weight > 0
         self.catalogue.use(rows_of_items[lessons.item[fresh]], lessons.time[fresh], wished[fresh])
         self.catalogue.settle(rows_of_items)
         fresh &= wished
+        if self.catalogue.serial > serial:
+            self._date(serial, rows_of_items[lessons.item], fresh)
         n = int(fresh.sum())
         if n:
             self._fold(lessons, rows_of_items[lessons.item], fresh)
@@ -245,8 +248,14 @@ class ItemModel:
             for stretch in np.split(new, np.flatnonzero(np.diff(new) > 1) + 1):
                 first, end = int(stretch[0]), int(stretch[-1]) + 1
                 self.embeddings.start(first, catalogue.keys[first:end], self._seed)
-                self.recency.start(first, end)
+            self.recency.start(new, np.zeros(1, np.int64))
         return rows
+
+    def _date(self, serial: int, rows: NDArray[np.int32], fresh: NDArray[np.bool_]) -> None:
+        """Let the rows given since ``serial`` appear with their first events, wherever the record begins."""
+        used, events = np.unique(rows, return_index=True)
+        new = self.catalogue.assigned[used] >= serial
+        self.recency.start(used[new], (np.cumsum(fresh) - fresh)[events[new]])
 
     def _release(self, rows: NDArray[np.int32]) -> None:
         """Forget all that was learned of some items; their rows are as if they had never been used."""
