@@ -120,6 +120,7 @@ class ItemModel:
         self.catalogue.introduced[introduced] = True
         self.catalogue.settle(introduced)
         self.content.put(introduced, lessons.introduced)
+        self._touched.update(self.content.placed(introduced).tolist())
         serial = self.catalogue.serial
         rows_of_items = self._admit(lessons.items)
         fresh, wished = self._fresh(lessons), lessons.weight > 0
@@ -154,7 +155,7 @@ class ItemModel:
         )
 
     def touched(self, n: int) -> list[int]:
-        """Return up to ``n`` rows that were learned from since they were last returned here.
+        """Return up to ``n`` rows that were learned from, or placed by content, since they were last returned here.
 
         They come in the order of their numbers, round after round, so that none waits for ever behind busy ones.
         """

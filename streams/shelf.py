@@ -25,6 +25,8 @@ from streams.learning import LearningLog
 from streams.outbox import Outbox
 
 _INTRODUCED_AT_ONCE = 1000  # with 128 terms each they stay below the broker's default of 1 MB
+# What was sent so long ago has come back, and may since have left the model again.
+_ON_ITS_WAY_S = 60.0
 
 
 class Shelf:
@@ -49,7 +51,9 @@ class Shelf:
     ) -> None:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._refused = letters, refused
-        self._sent: dict[str, int] = {}  # item → digest of the content on its way through the log
+        self._sent: dict[
+            str, tuple[int, float]
+        ] = {}  # item → digest on its way through the log, since when
         self._news: dict[str, Introduction] = {}
         self._recovered = False
         self._handled: dict[tuple[str, int], int] = {}
@@ -117,18 +121,21 @@ class Shelf:
         items = self._engine.items
         listed = items.catalogue.lists(item.item)
         learned = int(items.content.digests[items.catalogue.row(item.item)]) if listed else None
-        if learned == self._sent.get(item.item):
+        sent, since = self._sent.get(item.item, (learned, 0.0))
+        if sent == learned or time.monotonic() - since > _ON_ITS_WAY_S:
             self._sent.pop(item.item, None)
+            sent = learned
         if not listed and handled:
             return False
         # What was sent is on its way; what the model holds may be older than that.
-        return self._sent.get(item.item, learned) != digest(item)
+        return sent != digest(item)
 
     def _introduce(self) -> None:
         news = list(self._news.values())
         for start in range(0, len(news), _INTRODUCED_AT_ONCE):
             self._log.append(introduction(news[start : start + _INTRODUCED_AT_ONCE]))
-        self._sent.update((each.item, each.digest) for each in news)
+        now = time.monotonic()
+        self._sent.update((each.item, (each.digest, now)) for each in news)
         self._news.clear()
 
     def _item(self, message: ck.Message, handled: bool) -> Item | None:

@@ -78,6 +78,10 @@ class ItemContent:
                 changed[row] = None
         self._start([row for row in changed if self._embeddings.untouched(row)])
 
+    def placed(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return those of the rows that have content, once the map says something of it."""
+        return rows[self._lengths[rows] > 0] if self.ridge.learned >= _FIRST_LESSONS else rows[:0]
+
     def teach(self, row: int) -> None:
         """Let an item teach whose number of events has just become a power of two."""
         events = int(self._catalogue.events[row])

@@ -15,6 +15,8 @@ from models.content.items import _FIRST_LESSONS
 from models.content.terms import introduce
 from models.engine import Engine
 from models.item_model import ItemModel
+from models.life import Life
+from models.similar import similar
 
 ITEMS = 60
 TASTES = ("crime", "space")
@@ -71,6 +73,30 @@ def nearness(model: ItemModel, name: str, taste: str) -> float:
 def test_a_new_item_starts_near_its_like(taste: str, other: str) -> None:
     model = fold([introduction([record("new", taste)])], learned())
     assert nearness(model, "new", taste) > 0.5 > 0.0 > nearness(model, "new", other)
+
+
+@pytest.mark.parametrize("taste", TASTES)
+def test_the_neighbours_of_an_item_without_events_are_its_like_and_are_written(taste: str) -> None:
+    model = learned()
+    model.touched(1000)
+    fold([introduction([record("new", taste), introduce(Item("bare"))])], model)
+    row = model.catalogue.row("new")
+    assert model.touched(1000) == [row]
+    n = len(model.catalogue)
+    rows, _ = similar(row, model.embeddings.outputs[:n], model.pairs, np.ones(n, np.bool_), 10)
+    assert all(model.catalogue.ids[each].startswith(taste) for each in rows)
+
+
+def test_content_of_items_that_left_is_forgotten() -> None:
+    model = fold([introduction(CATALOGUE[:40])], ItemModel(seed=3, rating_users=10, life=Life(max_items=20)))
+    for start in range(0, 40, 4):
+        fold([introduction(CATALOGUE[start : start + 4])], model)
+    left = {item for item in model.catalogue.ids if item}
+    assert len(left) < 40
+    other = fold([introduction([each for each in CATALOGUE if each.item in left])])
+    assert differences(model.content.frequencies.state(), other.content.frequencies.state()) == []
+    there = [item in left for item in model.catalogue.ids]
+    assert (model.content.digests[: len(there)] != 0).tolist() == there
 
 
 def test_a_new_item_without_content_starts_at_random() -> None:
