@@ -348,7 +348,7 @@ class ItemModel:
             value=rated,
             had=lessons.had[fresh],
             seen=self.catalogue.rows(seen),
-            attributes=attributes,
+            attributes=np.array(attributes),  # the log's own are read-only, which for a kernel is another type
             attribute_starts=_starts(of_user),
         )
 

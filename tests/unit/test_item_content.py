@@ -158,8 +158,10 @@ def test_content_that_is_taken_back_is_not_counted_any_more() -> None:
 def test_content_changes_no_counts_of_items_that_have_events() -> None:
     order = [replace(LOG[0], introduced=[each for name in LOG[0].items for each in CATALOGUE if each.item == name])]
     one, other = fold(LOG), fold([*order, *LOG[1:]])
-    for part in ("catalogue", "popularity", "pairs"):
+    for part in ("popularity", "pairs"):
         assert differences(one.state()[part], other.state()[part], part) == []
+    for array in ("ids", "events", "known"):
+        assert differences(one.catalogue.state()[array], other.catalogue.state()[array], array) == []
 
 
 @pytest.mark.parametrize("at", [1, 20, 60])
