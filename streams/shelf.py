@@ -51,9 +51,7 @@ class Shelf:
     ) -> None:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._refused = letters, refused
-        self._sent: dict[
-            str, tuple[int, float]
-        ] = {}  # item → digest on its way through the log, since when
+        self._sent: dict[str, tuple[int, float]] = {}  # item → digest on its way through the log, since when
         self._news: dict[str, Introduction] = {}
         self._recovered = False
         self._handled: dict[tuple[str, int], int] = {}

@@ -116,7 +116,7 @@ def test_what_waits_starts_anew_just_when_the_map_has_learned_twice_as_much() ->
     model = fold([introduction([*CATALOGUE, record("early", "crime")])])
     row = model.catalogue.row("early")
     moved = []
-    for each in LOG:
+    for each in records(40, size=1):
         before = model.embeddings.outputs[row].copy()
         fold([each], model)
         if not np.array_equal(before, model.embeddings.outputs[row]):
