@@ -85,7 +85,7 @@ def _figure(row: dict[str, Any], column: str) -> str:
 
 def _differences(console: Console, comparisons: Sequence[dict[str, Any]], metric: str) -> None:
     for each in comparisons:
-        if each["metric"] == metric:
+        if each["metric"] == metric and not (each["difference"] and not each["relative"]):  # else divided by nothing
             low, high = each["relative_interval"]
             words = f"{each['model']} against {each['against']}: {metric} {each['relative']:+.1%}"
             _print(console, f"{words}, between {low:+.1%} and {high:+.1%}")

@@ -161,9 +161,8 @@ def _drive(
     firsts: bool = False,
 ) -> tuple[Drive, Engine]:
     stream = plans[0].stream
-    engine = Engine(
-        seed, max(1, len(stream.users)), options.rating_users, options.weights, allow_repeats=options.repeats
-    )
+    # Without the rating model: it has a row of its own, and no say in the ranking.
+    engine = Engine(seed, max(1, len(stream.users)), 0, options.weights, allow_repeats=options.repeats)
     contenders = {name: contender(name, seed) for name in names}
     wishes = protocols.wishes(stream, options.weights, options.least_rating)
     told = stream.content if content else {}

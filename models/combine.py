@@ -66,12 +66,12 @@ def prior(standing: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArra
 
 @kernel
 def _standing(t, out):
-    stand(t, np.empty(out.shape[1], np.float32), out)
+    stand(t, t.known, np.empty(out.shape[1], np.float32), out)
 
 
 @inline
-def stand(t, scratch, out):
-    """Write :func:`standing` into ``out``; ``scratch`` is float32 of shape (rows,)."""
+def stand(t, known, scratch, out):
+    """Write :func:`standing` into ``out``; ``known`` as ``t.known``, ``scratch`` is float32 of shape (rows,)."""
     n = out.shape[1]
     for s in range(out.shape[0]):
         if s < len(t.popularity.ages):
@@ -80,7 +80,7 @@ def stand(t, scratch, out):
                 out[s, x] = np.float32(np.sqrt(t.popularity.counts[x, s] * scale))
         else:
             recency.score(t.recency, scratch, out[s])
-        mean, inverse = moments(out[s], t.known)
+        mean, inverse = moments(out[s], known)
         shift, factor = np.float32(mean), np.float32(inverse)
         for x in range(n):
             out[s, x] = (out[s, x] - shift) * factor
@@ -167,10 +167,13 @@ def moments_if(wanted, scores, candidate):
 
 @inline
 def moments(scores, candidate):
-    """Return the mean over the candidates, and one over the deviation; 0 where all say the same."""
+    """Return the mean over the candidates, and one over the deviation; 0 where all say the same.
+
+    ``candidate`` may be shorter than ``scores``: what lies beyond is none.
+    """
     # In double precision: a scorer that says the same of all items must come out with no deviation at all.
     count = total = squares = 0.0
-    for x in range(len(scores)):
+    for x in range(len(candidate)):
         value = np.float64(candidate[x]) * np.float64(scores[x])
         count += np.float64(candidate[x])
         total += value

@@ -136,11 +136,11 @@ def learn(target, context, own, stand, candidate, t, scores, z, rows, best, c):
         Position in :data:`models.combine.CONTEXTS`.
     own, stand : ndarray of float32, shape (len(OWN), rows) and (len(STANDING), rows)
         What the scorers say; the standing ones standardised.
-    candidate : ndarray of bool, shape (rows,)
-        What he could have chosen.
+    candidate : ndarray of bool, shape (n,)
+        What he could have chosen, among the first n rows.
     t : Tables
     scores, z, rows, best : ndarray
-        Scratch: float32 of shape (rows,), float64 of shape (COMPETE + 1, len(SCORERS)), int32 and float32 of shape
+        Scratch: float32 of shape (n,), float64 of shape (COMPETE + 1, len(SCORERS)), int32 and float32 of shape
         (COMPETE + 1,).
     c : Choices
     """
@@ -191,7 +191,7 @@ def _above(scores, target, candidate):
     above = 0
     equal = 0
     own = scores[target]
-    for x in range(len(scores)):
+    for x in range(len(candidate)):
         above += candidate[x] and scores[x] > own
         equal += candidate[x] and scores[x] == own
     return above + 0.5 * (equal - 1)

@@ -112,7 +112,7 @@ class Engine:
     resident_users : int
         User states kept in memory.
     rating_users : int
-        Rows of the rating model.
+        Rows of the rating model; 0 = no ratings are predicted.
     weights : mapping of str to float, optional
         Event type → how much it counts, over :data:`WEIGHTS`.
     rules : Policy, optional

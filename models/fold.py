@@ -84,6 +84,10 @@ def fold(e, first, m):
     user, gradient = np.empty(DIMENSIONS, np.float32), np.empty(DIMENSIONS, np.float32)
     recent, judged = np.empty(HISTORY, np.int32), np.empty(HISTORY, np.int32)
     opinion = np.empty(HISTORY, np.float32)
+    # Up to the newest known item: what lies beyond depends on where the record ends, and sums on how much is added.
+    reach = 0
+    for position in range(m.n_known[0]):
+        reach = max(reach, m.known[position] + 1)
     seen_from = np.int64(0)
     for index in range(first):
         seen_from += max(e.had[index], 0)
@@ -105,11 +109,12 @@ def fold(e, first, m):
         choice = e.had[index] >= 0 and m.events[row] >= m.admit_after and m.n_known[0] > ENOUGH_KNOWN
         if choice and combiner.is_due(context, m.learned[0], m.n_known[0], m.choices):
             mine_all = e.seen[seen_from : seen_from + e.had[index]]
-            products = np.dot(t.vectors.outputs, user)
+            known = t.known[:reach]
+            products = np.dot(t.vectors.outputs[:reach], user)
             combine.score_own(products, mine, judged[:length], opinion[:length], t, own)
-            combine.stand(t, scratch, stand)
+            combine.stand(t, known, scratch, stand)
             _allow(mine_all, False, m)
-            combiner.learn(row, context, own, stand, t.known, t, scores, z, rows, best, m.choices)
+            combiner.learn(row, context, own, stand, known, t, scores[:reach], z, rows, best, m.choices)
             _allow(mine_all, True, m)
         seen_from += max(e.had[index], 0)
 
@@ -123,6 +128,7 @@ def fold(e, first, m):
             m.known[m.n_known[0]] = row
             m.n_known[0] += 1
             t.known[row] = True
+            reach = max(reach, row + 1)
         popularity.learn(row, weight, e.time[index], t.popularity)
         recency.learn(row, t.recency)
         repeats.learn(row, mine, t.repeats)

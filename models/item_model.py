@@ -32,6 +32,7 @@ from models.scorers.recency import Recency
 from models.scorers.repeats import Repeats
 
 FORMAT = 2
+_NONE = np.zeros(0, np.int64)
 # Ids of items that have left and were not asked for, at most: beyond it the store keeps what it has of the oldest.
 _GONE = 100_000
 
@@ -48,7 +49,7 @@ class ItemModel:
     seed : int
         Of all random draws; two models with the same seed and the same log are equal.
     rating_users : int
-        Rows of the rating model.
+        Rows of the rating model; 0 = no ratings are predicted.
     allow_repeats : bool
         Whether items that a user has had may be recommended to him again.
     rating_slope : float
@@ -92,6 +93,7 @@ class ItemModel:
         self.drift = Drift()
         self.content = ItemContent(self.catalogue, self.embeddings, seed)
         self.attributes = Attributes()
+        self._rates = rating_users > 0
         self.ratings = RatingModel(rating_users, seed)
         self._learned: dict[tuple[str, str, int], int] = {}  # source → its last offset learned
         self._touched: set[int] = set()
@@ -279,7 +281,7 @@ class ItemModel:
                     self.combiner.hurry(scorer)
             if self.pairs.make_room():
                 model = self._model()
-        rated = np.flatnonzero(events.judged)
+        rated = np.flatnonzero(events.judged) if self._rates else _NONE
         raters = lessons.rater[fresh][rated]
         for event, rater in zip(rated.tolist(), raters.tolist(), strict=True):
             self.ratings.learn(rater, int(events.row[event]), float(events.rating[event]))

@@ -143,6 +143,8 @@ def _against(result: Result, other: str, metric: str, **where: object) -> Row:
 
 
 def _percent(comparison: Row) -> str:
+    if comparison["difference"] and not comparison["relative"]:
+        return "–"  # nothing to divide by
     low, high = comparison["relative_interval"]
     return f"{comparison['relative']:+.1%} ({low:+.1%} … {high:+.1%})"
 

@@ -52,7 +52,7 @@ def test_learning_records_of_every_version_decode(path: Path) -> None:
     assert lessons.introduced == golden.LESSONS.introduced
     later: dict[str, list[float]] = {}
     if path.name == "learning-1.bin":
-        later = {"gap": [0, 0, 0], "kind": [0, 0, 7], "value": [np.nan] * 3}
+        later = {"gap": [0, 0, 0], "kind": [0, 0, 7], "value": [np.nan] * 3, "had": [-1, -1, -1], "seen": []}
         later |= {"attribute_lengths": [0, 0, 0], "attributes": []}
     for column in golden.COLUMNS:
         decoded, expected = getattr(lessons, column), getattr(golden.LESSONS, column)

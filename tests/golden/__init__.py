@@ -59,6 +59,8 @@ LESSONS = Lessons(
     value=np.array([np.nan, -np.inf, 4.5], np.float16),
     attribute_lengths=np.array([2, 0, 1], np.uint8),
     attributes=np.array([0, 2**32 - 1, 7], np.uint32),
+    had=np.array([0, 2, -1], np.int32),
+    seen=np.array([2**64 - 1, item_key("i1")], np.uint64),
 )
 COLUMNS = [field.name for field in fields(Lessons) if field.name not in ("sources", "items", "introduced")]
 HISTORY = [(item_key("i1"), TIME, 0), (item_key("1193"), TIME + 5, 7), (item_key("i1"), TIME - 5, 10)]

@@ -1,22 +1,28 @@
-"""The scorers and the blend written plainly in float64 Python: what the kernels must give."""
+"""The scorers and the blend written plainly in float64 NumPy: what the kernels must give."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.combine import PRESET, SCORERS, Tables
-from models.scorers.cooccurrence import UNITS, WINDOW
+from contracts.learning import HISTORY
+from models.combine import EMBEDDINGS, OWN, STANDING, Tables
+from models.profiles import Profiles
+from models.scorers.cooccurrence import UNITS, WINDOW, Pairs
 from models.scorers.embeddings import DECAYS
+from models.scorers.popularity import Counts
+from models.scorers.recency import LastUses
+from models.scorers.repeats import Returns
 
 Array = NDArray[np.float64]
 FORWARD = 1e-3  # a history's terms count while their decay is at least that
 GRADIENT = 1e-2
 
 
-def user_vector(recent: list[int], inputs: Array) -> Array:
+def user_vector(recent: Sequence[int], inputs: Array) -> Array:
     """Return Σ_s Σ_k γ_s^k · E_in[h_k, s]; ``recent`` newest first, -1 = unknown."""
     vector = np.zeros(inputs.shape[2])
     for s, decay in enumerate(DECAYS):
@@ -26,12 +32,40 @@ def user_vector(recent: list[int], inputs: Array) -> Array:
     return vector
 
 
-def pair_counts(t: Tables, row: int) -> tuple[Array, Array]:
-    """Return how often each item came after, and before, an item: over all rows, in units of 1/2520."""
-    after, before = np.zeros(len(t.known)), np.zeros(len(t.known))
-    for slot in range(t.used[row]):
-        after[t.neighbours[row, slot]] = t.after[row, slot]
-        before[t.neighbours[row, slot]] = t.before[row, slot]
+def user(
+    recent: Sequence[int], judged: Sequence[int] = (), opinion: Sequence[float] = (), context: int = 0
+) -> Profiles:
+    """Return the profile of one user; what is left out of ``judged`` and ``opinion`` is none."""
+    profile = Profiles(
+        np.full((1, HISTORY), -1, np.int32),
+        np.full((1, HISTORY), -1, np.int32),
+        np.zeros((1, HISTORY), np.float32),
+        np.array([context], np.int8),
+    )
+    profile.recent[0, : len(recent)] = recent
+    profile.judged[0, : len(judged)] = judged
+    profile.opinion[0, : len(opinion)] = opinion
+    return profile
+
+
+def random_user(draw: np.random.Generator, n: int, longest: int = HISTORY) -> Profiles:
+    """Return a user over n rows: some items unknown, some disliked, some judged, some had twice."""
+    length = int(draw.integers(1, longest + 1))
+    rows = draw.integers(-1, n, length)
+    opinion = np.where(draw.random(length) < 0.5, draw.normal(0.0, 1.0, length), 0.0)
+    disliked = draw.random(length) < 0.15
+    opinion[disliked] = -1.5
+    judged = np.where(opinion != 0.0, rows, -1)
+    return user(np.where(disliked, -1, rows), judged, opinion, int(draw.integers(3)))
+
+
+def pair_counts(p: Pairs, row: int, n: int) -> tuple[Array, Array]:
+    """Return how often each of n items came after, and before, an item, in units of 1/2520."""
+    after, before = np.zeros(n), np.zeros(n)
+    for place in range(p.starts[row], p.starts[row] + p.rooms[row]):
+        if p.neighbours[place] != row:
+            after[p.neighbours[place]] = p.after[place]
+            before[p.neighbours[place]] = p.before[place]
     return after, before
 
 
@@ -41,52 +75,109 @@ class Terms(NamedTuple):
     embeddings: Array
     followed: Array
     together: Array
+    opinion: Array
 
 
-def terms(recent: list[int], t: Tables) -> Terms:
-    """Return the terms of all scorers; ``recent`` newest first, -1 = unknown or none."""
-    shape = len(recent), len(t.known)
-    found = Terms(np.zeros(shape), np.zeros(shape), np.zeros(shape))
-    inputs, outputs = t.inputs.astype(np.float64), t.outputs.astype(np.float64)
-    for k, row in enumerate(recent):
-        if row < 0:
-            continue
-        vector = sum(decay**k * inputs[row, s] for s, decay in enumerate(DECAYS) if decay**k >= FORWARD)
-        found.embeddings[k] = outputs @ vector
-        if k < WINDOW:
-            after, before = pair_counts(t, row)
-            found.followed[k] = np.sqrt(after) / np.sqrt(max(t.totals[row, 0], UNITS)) / (k + 1)
-            found.together[k] = np.sqrt(after + before) / np.sqrt(max(t.totals[row, 1], UNITS)) / (k + 1)
+def terms(profile: Profiles, t: Tables) -> Terms:
+    """Return the terms of the scorers that are sums over a user's earlier items."""
+    n = len(t.known)
+    found = Terms(*(np.zeros((HISTORY, n)) for _ in Terms._fields))
+    inputs, outputs = t.vectors.inputs.astype(np.float64), t.vectors.outputs.astype(np.float64)
+    for k in range(HISTORY):
+        recent, judged, opinion = profile.recent[0, k], profile.judged[0, k], float(profile.opinion[0, k])
+        if recent >= 0:
+            vector = sum(decay**k * inputs[recent, s] for s, decay in enumerate(DECAYS) if decay**k >= FORWARD)
+            found.embeddings[k] = outputs @ vector
+        for row, each in ((recent, "context"), (judged, "opinion")):
+            if row < 0 or k >= WINDOW:
+                continue
+            after, before = pair_counts(t.pairs, row, n)
+            both = np.sqrt(after + before) / np.sqrt(max(t.pairs.totals[row, 1], UNITS)) / (k + 1)
+            if each == "context":
+                found.followed[k] = np.sqrt(after) / np.sqrt(max(t.pairs.totals[row, 0], UNITS)) / (k + 1)
+                found.together[k] = both
+            else:
+                found.opinion[k] = opinion * both
     return found
 
 
+def again(recent: Sequence[int], r: Returns) -> Array:
+    """Return √(share of the item's events that were repeats · share of repeats at that lag), 0 elsewhere."""
+    scores = np.zeros(len(r.events))
+    repeats, events = float(r.lags[HISTORY]), float(r.lags[HISTORY + 1])
+    if not repeats:
+        return scores
+    for k, row in reversed(list(enumerate(recent))):
+        if row >= 0:
+            own = (r.again[row] + 5.0 * repeats / events) / (r.events[row] + 5.0)
+            scores[row] = np.sqrt(own * r.lags[k] / repeats)
+    return scores
+
+
+def own(profile: Profiles, t: Tables) -> Array:
+    """Return what a user's own scorers say of all items, shape (len(OWN), rows)."""
+    scores = np.zeros((len(OWN), len(t.known)))
+    scores[:4] = [each.sum(axis=0) for each in terms(profile, t)]
+    scores[EMBEDDINGS] += t.vectors.biases
+    if t.allow_repeats:
+        scores[OWN.index("again")] = again(profile.recent[0].tolist(), t.repeats)
+    return scores
+
+
+def decayed(c: Counts) -> Array:
+    """Return the popularity counts in events of now, shape (rows, half-lives)."""
+    return np.asarray(c.counts * 0.5**c.ages)
+
+
+def recency(r: LastUses) -> Array:
+    """Return −L(n + 1) of each item for n events ago, L the logarithm drawn straight between powers of two."""
+    age = (r.clock[0] - r.last + 1).astype(np.float64)
+    power = np.floor(np.log2(age))
+    return np.asarray(-(power + age / 2.0**power - 1.0))
+
+
+def moments(scores: Array, candidate: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return mean and 1 / deviation over the candidates; 0 for what is no deviation beyond rounding."""
+    if not candidate.any():
+        return 0.0, 0.0
+    deviation = float(scores[candidate].std())
+    return float(scores[candidate].mean()), 1.0 / deviation if deviation > 1e-6 else 0.0
+
+
+def standing(t: Tables) -> Array:
+    """Return what the standing scorers say of all items, standardised over the known ones."""
+    scores = np.concatenate([np.sqrt(decayed(t.popularity)).T, [recency(t.recency)]])
+    assert len(scores) == len(STANDING)
+    for each in scores:
+        mean, inverse = moments(each, t.known)
+        each[:] = (each - mean) * inverse
+    return scores
+
+
 class Blend(NamedTuple):
-    """The blend's result: scores (rows,), scales (scorers,), and what was subtracted from all scores."""
+    """The blend's result: scores (rows,), scales of the own scorers, and what was subtracted from all scores."""
 
     scores: Array
     scales: Array
-    centre: float
+    shift: float
 
 
-def blend(recent: list[int], candidate: NDArray[np.bool_], t: Tables) -> Blend:
-    """Return Σ_f weight_f · (f(x) − mean_f) / deviation_f, mean and deviation over the candidates."""
-    found = terms(recent, t)
-    scores = [each.sum(axis=0) for each in found]
-    scores[0] = scores[0] + t.biases
-    scales = np.zeros(len(SCORERS))
-    total, centre = np.zeros(len(t.known)), 0.0
-    for index, score in enumerate(scores):
-        deviation = score[candidate].std() if candidate.any() else 0.0
-        scales[index] = PRESET[index] / deviation if deviation > 1e-6 else 0.0
-        total += scales[index] * score
-        centre += scales[index] * (score[candidate].mean() if candidate.any() else 0.0)
-    return Blend(total - centre, scales, centre)
+def blend(profile: Profiles, candidate: NDArray[np.bool_], t: Tables) -> Blend:
+    """Return Σ_f weight_f · (f(x) − mean_f) / deviation_f, those of the own scorers over the candidates."""
+    weights = t.weights[profile.context[0]].astype(np.float64)
+    scores, scales, shift = own(profile, t), np.zeros(len(OWN)), 0.0
+    for f, each in enumerate(scores):
+        mean, inverse = moments(each, candidate)
+        scales[f] = weights[f] * inverse
+        shift += scales[f] * mean
+    return Blend(scales @ scores + weights[len(OWN) :] @ standing(t) - shift, scales, shift)
 
 
-def candidates(t: Tables, seen: list[int]) -> NDArray[np.bool_]:
-    """Return the known items that a user has not had."""
+def candidates(t: Tables, seen: Sequence[int]) -> NDArray[np.bool_]:
+    """Return the known items that a user has not had, or all of them where repeats are allowed."""
     candidate = t.known.copy()
-    candidate[[row for row in seen if row >= 0]] = False
+    if not t.allow_repeats:
+        candidate[[row for row in seen if row >= 0]] = False
     return candidate
 
 

@@ -16,6 +16,7 @@ from evaluation.metrics import RANKED, Judged, judge, of_ranks
 from evaluation.prequential import Prequential
 
 REFEREE = json.loads((Path(__file__).parents[1] / "golden" / "ranx.json").read_text())
+CLICKS = json.loads((Path(__file__).parents[1] / "golden" / "sklearn.json").read_text())["cases"]
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -77,6 +78,13 @@ def test_auc_is_the_share_of_pairs_in_the_right_order_ties_half(seed: int) -> No
     pairs = itertools.product(probability[clicked], probability[~clicked])
     right = [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs]
     assert metrics.auc(probability, clicked) == pytest.approx(np.mean(right), abs=1e-12)
+
+
+@pytest.mark.parametrize("case", CLICKS, ids=lambda case: f"{sum(case['clicked'])} clicks")
+def test_metrics_of_clicks_are_those_of_scikit_learn(case: dict[str, Any]) -> None:
+    probability, clicked = np.array(case["probability"]), np.array(case["clicked"])
+    assert metrics.auc(probability, clicked) == pytest.approx(case["auc"], abs=1e-12)
+    assert metrics.log_loss(probability, clicked) == pytest.approx(case["log_loss"], abs=1e-12)
 
 
 def test_auc_of_one_class_is_undefined_and_not_an_error() -> None:

@@ -92,6 +92,7 @@ def lessons(stream: Events) -> Lessons:
 def stretch(whole: Lessons, start: int, stop: int) -> Lessons:
     """Return the record that covers only the offsets ``start`` … ``stop - 1`` of another."""
     held = (whole.offset >= start) & (whole.offset < stop)
+    had = np.maximum(whole.had, 0)
     ids = [whole.items[index] for index in whole.item[held]]
     items = list(dict.fromkeys(ids))
     return Lessons(
@@ -112,6 +113,8 @@ def stretch(whole: Lessons, start: int, stop: int) -> Lessons:
         value=whole.value[np.repeat(held, whole.lengths)],
         attribute_lengths=whole.attribute_lengths[held],
         attributes=whole.attributes[np.repeat(held, whole.attribute_lengths)],
+        had=whole.had[held],
+        seen=whole.seen[np.repeat(held, had)],
     )
 
 
