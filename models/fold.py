@@ -16,7 +16,7 @@ from models import attributes, combine, combiner
 from models.combine import Tables, context_of
 from models.combiner import COMPETE, Choices
 from models.kernel import draw, inline, kernel
-from models.opinions import DISLIKED, opinion_of
+from models.opinions import DISLIKED, opinion_of, rated
 from models.scorers import cooccurrence, embeddings, popularity, recency, repeats
 from models.scorers.embeddings import DIMENSIONS, ENOUGH_KNOWN, NEGATIVES
 
@@ -122,7 +122,7 @@ def fold(e, first, m):
         if e.judged[index] != 0:
             # What the rating says beyond the event itself, in units of the ratings' deviation.
             weight *= max(np.float32(0.1), np.float32(1.0) + m.rating_slope * opinion_of(1, e.rating[index], m.scale))
-            _rated(e.rating[index], m.scale)
+            rated(e.rating[index], m.scale)
         m.events[row] += 1
         if m.events[row] == m.admit_after:
             m.known[m.n_known[0]] = row
@@ -156,12 +156,3 @@ def _allow(seen, allowed, m):
         for row in seen:
             if row >= 0:
                 m.tables.known[row] = allowed and m.events[row] >= m.admit_after
-
-
-@inline
-def _rated(rating, scale):
-    """Take a rating into the running mean and deviation (Welford 1962)."""
-    scale[0] += 1.0
-    off = rating - scale[1]
-    scale[1] += off / scale[0]
-    scale[2] += off * (rating - scale[1])

@@ -17,10 +17,10 @@ from contracts.learning import Lessons
 from models.arrays import RowArrays
 from models.attributes import Attributes
 from models.catalogue import Catalogue
-from models.combine import Tables
+from models.combine import CONTEXTS, SCORERS, Tables
 from models.combiner import Combiner
 from models.content.items import ItemContent
-from models.drift import Drift
+from models.drift import NAMES, Drift
 from models.fold import WATCHED, Events, Model, fold
 from models.life import Life
 from models.opinions import split
@@ -120,11 +120,14 @@ class ItemModel:
         self.catalogue.introduced[introduced] = True
         self.catalogue.settle(introduced)
         self.content.put(introduced, lessons.introduced)
+        serial = self.catalogue.serial
         rows_of_items = self._admit(lessons.items)
         fresh, wished = self._fresh(lessons), lessons.weight > 0
         self.catalogue.use(rows_of_items[lessons.item[fresh]], lessons.time[fresh], wished[fresh])
         self.catalogue.settle(rows_of_items)
         fresh &= wished
+        if self.catalogue.serial > serial:
+            self._date(serial, rows_of_items[lessons.item], fresh)
         n = int(fresh.sum())
         if n:
             self._fold(lessons, rows_of_items[lessons.item], fresh)
@@ -162,6 +165,18 @@ class ItemModel:
         self._touched.difference_update(rows)
         self._turn = rows[-1] if rows else self._turn
         return rows
+
+    def scorers(self) -> dict[str, dict[str, Any]]:
+        """Return how the scorers and the blend do: live hit rate at 10, alarms of a change, weight by context."""
+        report: dict[str, dict[str, Any]] = {
+            name: {"hit_rate_at_10": round(float(rate), 4), "alarms": int(alarms)}
+            for name, rate, alarms in zip(NAMES, self.drift.rates, self.drift.alarms, strict=True)
+        }
+        for name, weights in zip(SCORERS, self.combiner.weights.T.tolist(), strict=True):
+            report[name]["weights"] = {
+                context: round(weight, 3) for context, weight in zip(CONTEXTS, weights, strict=True)
+            }
+        return report
 
     def gone(self, n: int) -> list[str]:
         """Return up to ``n`` ids of items that have left, each once, but for those that came back."""
@@ -233,8 +248,14 @@ class ItemModel:
             for stretch in np.split(new, np.flatnonzero(np.diff(new) > 1) + 1):
                 first, end = int(stretch[0]), int(stretch[-1]) + 1
                 self.embeddings.start(first, catalogue.keys[first:end], self._seed)
-                self.recency.start(first, end)
+            self.recency.start(new, np.zeros(1, np.int64))
         return rows
+
+    def _date(self, serial: int, rows: NDArray[np.int32], fresh: NDArray[np.bool_]) -> None:
+        """Let the rows given since ``serial`` appear with their first events, wherever the record begins."""
+        used, events = np.unique(rows, return_index=True)
+        new = self.catalogue.assigned[used] >= serial
+        self.recency.start(used[new], (np.cumsum(fresh) - fresh)[events[new]])
 
     def _release(self, rows: NDArray[np.int32]) -> None:
         """Forget all that was learned of some items; their rows are as if they had never been used."""

@@ -16,6 +16,10 @@ RATED, DISLIKED = 1, -1
 _DISLIKE = np.float32(-1.5)
 _REACH = np.float32(2.0)
 _SETTLED = 10.0  # ratings, before their deviation is known
+# One rating far off must not stretch the scale for all others: from so many ratings on, further than so many deviations
+# counts as so many.
+_KNOWN_WELL = 30.0
+_FURTHEST = 4.0
 
 
 def split(values: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -49,3 +53,15 @@ def opinion_of(judgement, value, scale):
         return np.float32(0.0)
     deviations = (value - scale[1]) / np.sqrt(scale[2] / scale[0])
     return np.float32(max(-_REACH, min(_REACH, deviations)))
+
+
+@inline
+def rated(rating, scale):
+    """Take a rating into the running mean and deviation (Welford 1962)."""
+    off = np.float64(rating) - scale[1]
+    if scale[0] >= _KNOWN_WELL and scale[2] > 0.0:
+        furthest = _FURTHEST * np.sqrt(scale[2] / scale[0])
+        off = max(-furthest, min(furthest, off))
+    scale[0] += 1.0
+    scale[1] += off / scale[0]
+    scale[2] += off * (off - off / scale[0])

@@ -318,6 +318,7 @@ class _Worker(mode.Service):
             learned=self._engine.items.events,
             barrier_age_ms=round((time.monotonic() - self._barrier.passed_at) * 1000),
             items=self._engine.items.catalogue.items,
+            scorers=self._engine.items.scorers(),
             resident_users=len(self._engine.users),
         )
         try:

@@ -40,9 +40,9 @@ class Recency(RowArrays):
         self.last = np.zeros(capacity, np.int64)
         self.clock = np.zeros(1, np.int64)
 
-    def start(self, first: int, rows: int) -> None:
-        """Let the rows from ``first`` to ``rows`` appear now."""
-        self.last[first:rows] = self.clock[0]
+    def start(self, rows: NDArray[np.int32], events: NDArray[np.int64]) -> None:
+        """Let rows appear, each after so many more events."""
+        self.last[rows] = self.clock[0] + events
 
     def arrays(self, rows: int) -> LastUses:
         """Return the arrays of the rows in use."""

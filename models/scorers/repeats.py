@@ -17,25 +17,25 @@ from models.arrays import RowArrays
 from models.kernel import inline
 
 # An item's own share counts like the share of all once it has so many events.
-_SMOOTHING = np.float32(5.0)
+_SMOOTHING = 5.0
 
 
 class Returns(NamedTuple):
     """Repeats as the kernels take them, see :class:`Repeats`."""
 
-    events: NDArray[np.float32]
-    again: NDArray[np.float32]
-    lags: NDArray[np.float32]
+    events: NDArray[np.float64]
+    again: NDArray[np.float64]
+    lags: NDArray[np.float64]
 
 
 class Repeats(RowArrays):
-    """Counts of repeats.
+    """Counts of repeats, in double precision because single precision counts no further than 2^24.
 
     Attributes
     ----------
-    events, again : ndarray of float32, shape (capacity,)
+    events, again : ndarray of float64, shape (capacity,)
         Events of each item, and how many of them were by users who had it in their recent history.
-    lags : ndarray of float32, shape (HISTORY + 2,)
+    lags : ndarray of float64, shape (HISTORY + 2,)
         Repeats by lag; all repeats; all events.
     """
 
@@ -43,9 +43,9 @@ class Repeats(RowArrays):
     whole = ("lags",)
 
     def __init__(self, capacity: int) -> None:
-        self.events = np.zeros(capacity, np.float32)
-        self.again = np.zeros(capacity, np.float32)
-        self.lags = np.zeros(HISTORY + 2, np.float32)
+        self.events = np.zeros(capacity)
+        self.again = np.zeros(capacity)
+        self.lags = np.zeros(HISTORY + 2)
 
     def arrays(self, rows: int) -> Returns:
         """Return the arrays of the rows in use."""
@@ -55,13 +55,13 @@ class Repeats(RowArrays):
 @inline
 def learn(row, recent, r):
     """Learn one event: ``recent`` holds the rows of its user's earlier items, newest first."""
-    r.events[row] += np.float32(1.0)
-    r.lags[HISTORY + 1] += np.float32(1.0)
+    r.events[row] += 1.0
+    r.lags[HISTORY + 1] += 1.0
     for k in range(len(recent)):
         if recent[k] == row:
-            r.again[row] += np.float32(1.0)
-            r.lags[k] += np.float32(1.0)
-            r.lags[HISTORY] += np.float32(1.0)
+            r.again[row] += 1.0
+            r.lags[k] += 1.0
+            r.lags[HISTORY] += 1.0
             return
 
 
