@@ -64,7 +64,6 @@ class Model(_Section, frozen=True):
     weights: dict[
         EventType, Annotated[float, Meta(ge=0, le=100)]
     ] = {}  # event type → how much it counts; 0 = not a wish
-    session_gap_s: Positive = 1800  # who has been silent for so long begins a new session
     taught_per_hour: Annotated[int, Meta(ge=0)] = 600  # events of one user that teach within an hour; 0 = no limit
     taught_per_item: Annotated[int, Meta(ge=0)] = 3  # of these, about one item
     repeats: bool = False  # whether items that a user has had may be recommended to him again

@@ -215,19 +215,19 @@ class Engine:
             observation.gaps[events],
         )
 
-    def now(self, slots: NDArray[np.int32], now_ms: int | None = None) -> Profiles:
-        """Return the profiles of resident users, at a moment in ms since the epoch, or at their last events."""
+    def now(self, slots: NDArray[np.int32], now_ms: NDArray[np.int64] | None = None) -> Profiles:
+        """Return the profiles of resident users at a moment of each, or at their last events, see :meth:`refresh`."""
         keys, lengths = self.users.recent(slots)
         times, kinds, values = self.users.details(slots)
         gaps = np.zeros(len(slots), np.int64) if now_ms is None else _seconds(now_ms - times[:, 0], lengths)
         return self._profiles(keys, lengths, opinions(kinds, values), gaps)
 
-    def refresh(self, slots: NDArray[np.int32], n: int, reasons: int, now_ms: int | None = None) -> Lists:
+    def refresh(self, slots: NDArray[np.int32], n: int, reasons: int, now_ms: NDArray[np.int64] | None = None) -> Lists:
         """Return the top-``n`` lists of resident users with reasons for their first items.
 
-        Who has no history stands where people with his attributes stand. ``now_ms`` is the present in the time of
-        :attr:`UserTable.acted`, which says how long each has been silent; None = all have just acted. Who has been
-        silent for long gets a list for his return.
+        Who has no history stands where people with his attributes stand. ``now_ms`` is the present by the clock of each
+        user's events, see :meth:`UserTable.present`; None = all have just acted. Who has been silent for long gets a
+        list for his return.
         """
         users = self.now(slots, now_ms)
         vectors = self._vectors(slots, users.recent)

@@ -33,10 +33,10 @@ _PATIENCE = 8
 class Limits(NamedTuple):
     """How long silent users are thought of, in ms."""
 
-    session_ms: int
-    """After so long a user's session is over, and his list is made for the next one."""
+    turns_ms: tuple[int, ...]
+    """After each of these a list is made differently, see :data:`models.combine.CONTEXTS`."""
     gone_ms: int
-    """After so long he is gone."""
+    """After so long a user is gone."""
 
 
 @dataclass(slots=True)
@@ -232,6 +232,14 @@ class UserTable:
         times, kinds, values = (np.where(held, column[slots[:, None], at], 0) for column in columns)
         return times, kinds.astype(np.uint8), values.astype(np.float32)
 
+    def present(self, slots: NDArray[np.int32], now_ms: int) -> NDArray[np.int64]:
+        """Return the present by the clock of each user's events: the newest of them, and then as long as he is silent.
+
+        ``now_ms`` is in the time of :attr:`acted`. So somebody whose events of years ago are replayed now is here now.
+        """
+        newest = (self._events[slots] - 1) % HISTORY
+        return np.asarray(self._times[slots, newest] + np.maximum(0, now_ms - self.acted[slots]))
+
     def seen(
         self, slots: NDArray[np.int32], lengths: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
@@ -246,9 +254,9 @@ class UserTable:
     def due(self, revision: int, n: int, now_ms: int, limits: Limits) -> NDArray[np.int32]:
         """Return up to ``n`` resident users whose lists should be made anew though they do nothing, the most due first.
 
-        First those who have just fallen silent for so long that their session is over, once each. Then those whose
-        lists are of an older revision and old for how long the user has been silent: who was here a minute ago is
-        served before who was here yesterday, and the longer somebody is away, the less he costs.
+        First those who have fallen silent for so long that their next visit will be of another kind, once each. Then
+        those whose lists are of an older revision and old for how long the user has been silent: who was here a minute
+        ago is served before who was here yesterday, and the longer somebody is away, the less he costs.
 
         Parameters
         ----------
@@ -259,7 +267,9 @@ class UserTable:
         """
         silent, age = now_ms - self.acted, now_ms - self.made
         here = self._present & (silent < limits.gone_ms)
-        left = here & (silent >= limits.session_ms) & (self.made - self.acted < limits.session_ms)
+        left = np.zeros(len(here), np.bool_)
+        for turn in limits.turns_ms:
+            left |= here & (silent > turn) & (self.made - self.acted <= turn)
         old = here & (self.listed < revision) & (age * _PATIENCE >= silent)
         slots = np.flatnonzero((left | old) & ((self._events > 0) | (self._n_attributes > 0)))
         urgency = np.where(left[slots], np.inf, age[slots] / (1000.0 + np.maximum(silent[slots], 0)))

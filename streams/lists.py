@@ -69,7 +69,7 @@ class ListMaker:
         slots = slots[engine.knows(slots)]
         if not len(slots):
             return []
-        lists = engine.refresh(slots, self._length, self._reasons, now)
+        lists = engine.refresh(slots, self._length, self._reasons, engine.users.present(slots, now))
         engine.users.shown[slots, : self._length] = lists.rows[:, :SHOWN]
         self._sequence += 1
         model = engine.items.position

@@ -28,6 +28,7 @@ from contracts.topics import CLICKS, ITEMS, LEARNING, RATINGS, USERS, topic_name
 from infra.errors import BrokerError, HeadraceError
 from infra.redis import connect
 from infra.settings import Settings
+from models.combine import LONG_AWAY_S, RETURNS_AFTER_S
 from models.engine import Engine
 from models.life import Life
 from models.policy import Policy
@@ -53,6 +54,8 @@ from streams.status import Status
 _FRESHEN_S = 0.1
 # A worker that has been silent for so long is not coming back under the same name.
 _FORGET_WORKERS_MS = 3600 * 1000
+# A second later, so that the whole seconds of a gap have passed the turn.
+_TURNS_MS = (RETURNS_AFTER_S * 1000 + 1000, LONG_AWAY_S * 1000 + 1000)
 # Records of the learning log folded in one turn of the event loop.
 _LOG_BATCH = 20
 _BY_USER = ("clicks", "ratings", "users")
@@ -165,7 +168,7 @@ class _Worker(mode.Service):
         self._shared = SharedLists(self._engine, model.list_length, model.category_lists)
         self._lists = ListMaker(
             self._engine, model.list_length, model.reasons, self._shared, lambda user: self._ownership.epoch(user),
-            Limits(model.session_gap_s * 1000, work.list_days * DAY_S * 1000),
+            Limits(_TURNS_MS, work.list_days * DAY_S * 1000),
         )  # fmt: skip
         self._applier = Applier(
             self._engine, self._store, self._log, self._outbox, letters, self._lists, self._status,

@@ -19,11 +19,12 @@ from streams.applier import Applier
 from streams.lists import ListMaker
 from streams.outbox import Outbox
 from streams.records import Records
+from streams.shared import SharedLists
 from streams.status import Status
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 NOW = 1_800_000_000_000
-LIMITS = Limits(session_ms=30 * MINUTE, gone_ms=90 * DAY)
+LIMITS = Limits(turns_ms=(10 * MINUTE, 5 * DAY), gone_ms=90 * DAY)
 REVISION = 9
 
 
@@ -65,7 +66,7 @@ def test_who_has_been_away_for_long_does_not_take_the_turn_of_who_was_just_here(
     assert due(table(users), 5)[0] == "here"
 
 
-@pytest.mark.parametrize("silent", [MINUTE, 10 * MINUTE, DAY])
+@pytest.mark.parametrize("silent", [MINUTE, 9 * MINUTE, DAY])
 def test_the_longer_somebody_is_away_the_less_often_his_list_is_made(silent: int) -> None:
     made = (REVISION - 1, silent // 10, silent), (REVISION - 1, silent // 7, silent)
     assert due(table({"early": made[0], "ready": made[1]})) == ["ready"]
@@ -80,11 +81,19 @@ def test_a_silent_user_is_served_a_few_times_while_his_silence_doubles() -> None
     assert 8 <= made <= 12
 
 
-def test_a_list_is_made_once_when_a_session_is_over_though_nothing_was_learned() -> None:
-    found = table({"a": (REVISION, 31 * MINUTE, 31 * MINUTE), "b": (REVISION, 29 * MINUTE, 29 * MINUTE)})
-    assert due(found) == ["a"]
-    found.made[found.slot("a")] = NOW
+@pytest.mark.parametrize("turn", LIMITS.turns_ms)
+def test_a_list_is_made_once_for_another_kind_of_visit_though_nothing_was_learned(turn: int) -> None:
+    shortly_before = MINUTE  # his list was made so long before the turn
+    found = table({"over": (REVISION, shortly_before + 1, turn + 1), "not yet": (REVISION, shortly_before, turn)})
+    assert due(found) == ["over"]
+    found.made[found.slot("over")] = NOW
     assert due(found) == []
+
+
+def test_the_present_of_somebody_whose_old_events_are_replayed_is_theirs() -> None:
+    found = table({"a": (REVISION, 0, 5 * MINUTE), "b": (REVISION, 0, 0)})
+    slots = np.array([found.slot("a"), found.slot("b")], np.int32)
+    assert found.present(slots, NOW).tolist() == [1 + 5 * MINUTE, 1]
 
 
 def test_who_has_no_events_and_no_attributes_is_never_due() -> None:
@@ -170,7 +179,7 @@ class Path:
         journal: Any = self.journal
         self.applier = Applier(
             engine, journal, journal, self.outbox, journal,
-            ListMaker(engine, 10, 2, lambda user: 1, LIMITS), self.status,
+            ListMaker(engine, 10, 2, SharedLists(engine, 10, 0), lambda user: 1, LIMITS), self.status,
             kinds={"clicks": Click}, topic_ids={"clicks": "id"}, partitions=1, score_every=1,
             in_flight=lambda: self.waiting, warn=print,
         )  # fmt: skip
