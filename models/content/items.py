@@ -23,7 +23,7 @@ from models.scorers.embeddings import PARAMETERS, Embeddings
 
 SETTLED = 8
 """So many events of an item teach the map for the first time."""
-_STRENGTH = 50.0
+_STRENGTH = 10.0
 _FIRST_LESSONS = 32  # before that many, starting anew would be for nothing
 
 
