@@ -22,7 +22,7 @@ from models.fold import is_milestone
 from models.kernel import grown
 from models.scorers.embeddings import PARAMETERS, Embeddings
 
-_STRENGTH = 50.0
+_STRENGTH = 10.0
 _FIRST_LESSONS = 32  # before that many, starting anew would be for nothing
 _STARTED_AT_ONCE = 64
 
