@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from workload import START, events, introduce, learned
 
 from contracts.events import Item
-from models.combine import EXCLUDED
 from models.engine import Engine
 from models.kernel import draw, draw_below
 from models.policy import MOST_EXPLORED, NO_POLICY, Policy, Rules, arrange, salts
-from models.ranking import NONE
+from models.selection import EXCLUDED, NONE
 
 ROWS = 160
 
