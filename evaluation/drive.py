@@ -211,7 +211,7 @@ class Drive:
             return "had before", None
         profile = self._engine.before(observation, np.array([index]))
         tables = items.tables()
-        candidate = tables.known
+        candidate = tables.known.copy()  # what stands for all is standardised over all known items
         candidate[target] = True
         if not self._repeats:
             part = slice(index, index + 1)

@@ -48,6 +48,12 @@ def user(
     return profile
 
 
+def nobody() -> Profiles:
+    """Return the profiles of no users."""
+    one = user([])
+    return Profiles(one.recent[:0], one.judged[:0], one.opinion[:0], one.context[:0])
+
+
 def random_user(draw: np.random.Generator, n: int, longest: int = HISTORY) -> Profiles:
     """Return a user over n rows: some items unknown, some disliked, some judged, some had twice."""
     length = int(draw.integers(1, longest + 1))
@@ -57,6 +63,12 @@ def random_user(draw: np.random.Generator, n: int, longest: int = HISTORY) -> Pr
     opinion[disliked] = -1.5
     judged = np.where(opinion != 0.0, rows, -1)
     return user(np.where(disliked, -1, rows), judged, opinion, int(draw.integers(3)))
+
+
+def together(users: Sequence[Profiles]) -> Profiles:
+    """Return the profiles of some users as one."""
+    columns = ([getattr(each, name) for each in users] for name in ("recent", "judged", "opinion", "context"))
+    return Profiles(*(np.concatenate(column) for column in columns))
 
 
 def pair_counts(p: Pairs, row: int, n: int) -> tuple[Array, Array]:

@@ -9,13 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.scorers.cooccurrence import _TRIES, SLOTS, UNITS, WINDOW, Cooccurrence
+from models.kernel import kernel
+from models.scorers.cooccurrence import _HEADROOM, _LEAST, _REACH, _SIZES, MOST, UNITS, WINDOW, Cooccurrence
+from models.scorers.cooccurrence import has_room as room_for_one
+from models.scorers.cooccurrence import learn as learn_one
 
 ROWS = 12
 
 
+@kernel
+def _learn(rows, weights, history, starts, first, p):  # type: ignore[no-untyped-def]
+    for event in range(first, len(rows)):
+        if not room_for_one(p):
+            return event
+        learn_one(rows[event], weights[event], history[starts[event] : starts[event + 1]], p)
+    return len(rows)
+
+
 class Stream:
-    """Events as the scorer takes them."""
+    """Events as the scorer takes them: row, weight, history newest first."""
 
     def __init__(self, events: list[tuple[int, float, list[int]]]) -> None:
         self.events = events
@@ -24,8 +36,11 @@ class Stream:
         self.history = np.array([row for _, _, history in events for row in history], np.int32)
         self.starts = np.cumsum([0, *(len(history) for _, _, history in events)]).astype(np.int64)
 
-    def learn(self, pairs: Cooccurrence, seed: int = 0) -> None:
-        pairs.learn(self.rows, self.weights, self.history, self.starts, seed)
+    def learn(self, pairs: Cooccurrence) -> None:
+        done = 0
+        while done < len(self.rows):
+            done = _learn(self.rows, self.weights, self.history, self.starts, done, pairs.arrays(len(pairs.rooms)))
+            pairs.make_room()
 
 
 class Counts:
@@ -46,14 +61,46 @@ class Counts:
                 self.totals[row] += units
 
 
-def pairs_of(pairs: Cooccurrence, counts: np.ndarray) -> dict[tuple[int, int], int]:
-    """Return (item, neighbour) → units, without zeros; every neighbour must have one slot only."""
-    found: dict[tuple[int, int], int] = {}
-    for row in range(len(pairs.used)):
-        neighbours = pairs.neighbours[row, : pairs.used[row]].tolist()
-        assert len(set(neighbours)) == len(neighbours)
-        found |= {(row, other): int(units) for other, units in zip(neighbours, counts[row], strict=False) if units}
+def table(pairs: Cooccurrence, row: int) -> dict[int, tuple[int, int]]:
+    """Return an item's neighbours: row → times after, before; each must have one place only."""
+    places = range(int(pairs.starts[row]), int(pairs.starts[row] + pairs.rooms[row]))
+    taken = [place for place in places if pairs.neighbours[place] != row]
+    found = {int(pairs.neighbours[at]): (int(pairs.after[at]), int(pairs.before[at])) for at in taken}
+    assert len(found) == len(taken)
+    assert not any(pairs.after[at] or pairs.before[at] for at in places if pairs.neighbours[at] == row)
     return found
+
+
+def pairs_of(pairs: Cooccurrence, direction: int) -> dict[tuple[int, int], int]:
+    """Return (item, neighbour) → units, without zeros."""
+    tables = {row: table(pairs, row) for row in range(len(pairs.rooms))}
+    return {(row, x): n[direction] for row, found in tables.items() for x, n in found.items() if n[direction]}
+
+
+def tiles(pairs: Cooccurrence) -> list[tuple[int, int]]:
+    """Return (start, room) of every table in the pool: in use, and given back."""
+    tables = [(int(start), int(room)) for start, room in zip(pairs.starts, pairs.rooms, strict=True) if room]
+    for size in range(_SIZES):
+        free = int(pairs.pool[1 + size])
+        while free >= 0:
+            tables.append((free, _LEAST << size))
+            free = int(pairs.neighbours[free]) * _LEAST
+    return sorted(tables)
+
+
+def check_pool(pairs: Cooccurrence) -> None:
+    """Tables neither overlap nor leave gaps."""
+    end = 0
+    for start, room in tiles(pairs):
+        assert start == end
+        end += room
+    assert end == pairs.pool[0] <= len(pairs.neighbours)
+
+
+def crowd(rows: int, n: int, seed: int, lately: int = 4) -> Stream:
+    """Return events of all rows in turn at random, with short histories."""
+    draw = np.random.default_rng(seed)
+    return Stream([(int(draw.integers(rows)), 1.0, draw.integers(0, rows, lately).tolist()) for _ in range(n)])
 
 
 histories = st.lists(st.integers(-1, ROWS - 1), max_size=WINDOW + 4)
@@ -61,13 +108,14 @@ streams = st.lists(st.tuples(st.integers(0, ROWS - 1), st.sampled_from([0.0, 0.2
 
 
 @given(streams)
-def test_counts_are_exact_below_the_number_of_slots(events: list[tuple[int, float, list[int]]]) -> None:
+def test_counts_are_exact_while_tables_are_not_full(events: list[tuple[int, float, list[int]]]) -> None:
     stream, pairs = Stream(events), Cooccurrence(ROWS)
     stream.learn(pairs)
     expected = Counts(stream)
-    assert pairs_of(pairs, pairs.after) == dict(expected.after)
-    assert pairs_of(pairs, pairs.before) == dict(expected.before)
+    assert pairs_of(pairs, 0) == dict(expected.after)
+    assert pairs_of(pairs, 1) == dict(expected.before)
     assert pairs.totals.tolist() == [[expected.followed[row], expected.totals[row]] for row in range(ROWS)]
+    check_pool(pairs)
 
 
 @given(streams, st.data())
@@ -76,61 +124,92 @@ def test_counts_do_not_depend_on_batches(events: list[tuple[int, float, list[int
     Stream(events).learn(whole)
     while events:
         size = data.draw(st.integers(1, len(events)))
-        Stream(events[:size]).learn(parts, seed=len(events))
+        Stream(events[:size]).learn(parts)
         events = events[size:]
     for name, array in whole.state(ROWS).items():
         assert np.array_equal(array, parts.state(ROWS)[name])
 
 
+@pytest.mark.parametrize("neighbours", [5, 8, 20, 60, 120])
+def test_tables_double_and_keep_their_counts(neighbours: int) -> None:
+    stream, pairs = crowd(neighbours + 1, 6000, neighbours), Cooccurrence(neighbours + 1)
+    stream.learn(pairs)
+    expected = Counts(stream)
+    assert pairs_of(pairs, 0) == dict(expected.after)
+    assert pairs_of(pairs, 1) == dict(expected.before)
+    assert set(pairs.rooms.tolist()) <= {_LEAST << size for size in range(_SIZES)}
+    assert (pairs.rooms >= neighbours).all()
+    check_pool(pairs)
+
+
+def test_places_that_tables_grew_out_of_are_taken_again() -> None:
+    pairs = Cooccurrence(400)
+    crowd(100, 20_000, 0).learn(pairs)  # these have all others for neighbours: none is content with its first table
+    free, end = sum(room == _LEAST for _, room in tiles(pairs)), int(pairs.pool[0])
+    assert free > 50
+    for row in range(100, 100 + free, 2):
+        Stream([(row, 1.0, [row + 1])]).learn(pairs)  # two new tables
+    assert (pairs.rooms[100 : 100 + free - free % 2] == _LEAST).all()
+    assert pairs.pool[0] <= end + _LEAST
+    check_pool(pairs)
+
+
+def test_memory_is_bounded_by_the_number_of_items() -> None:
+    pairs, draw = Cooccurrence(1000), np.random.default_rng(0)
+    ends = []
+    for _ in range(8):
+        # Ten items that everybody has, among very many neighbours.
+        Stream([(int(draw.integers(1000)), 1.0, draw.integers(0, 10, 3).tolist()) for _ in range(8000)]).learn(pairs)
+        ends.append(int(pairs.pool[0]))
+        check_pool(pairs)
+    assert pairs.rooms.max() == MOST
+    assert ends[-1] < 1.01 * ends[3] < 2 * int(pairs.rooms.sum()) <= 2 * 1000 * MOST
+    assert len(pairs.neighbours) < 2 * (ends[-1] + _HEADROOM)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_units_get_lost_when_neighbours_give_way(seed: int) -> None:
+    pairs, draw = Cooccurrence(3000), np.random.default_rng(seed)
+    Stream([(int(draw.integers(1, 3000)), 1.0, [0]) for _ in range(20_000)]).learn(pairs)
+    assert pairs.rooms[0] == MOST
+    after, before = np.array(list(table(pairs, 0).values())).sum(axis=0)
+    assert [after, after + before] == pairs.totals[0].tolist()
+
+
 def full() -> Cooccurrence:
-    """Return counts in which all slots of row 0 are taken, each neighbour's units its row number."""
-    pairs = Cooccurrence(2 * SLOTS)
-    pairs.neighbours[0] = np.arange(1, SLOTS + 1)
-    pairs.after[0] = np.arange(1, SLOTS + 1)
-    pairs.before[0] = 2 * pairs.after[0]
-    pairs.used[0] = SLOTS
+    """Return counts in which all places of row 0 are taken, by 1 … 512 in some order, with all different units."""
+    pairs = Cooccurrence(2 * MOST)
+    pairs.rooms[0], pairs.pool[0] = MOST, MOST
+    draw = np.random.default_rng(0)
+    pairs.neighbours[:MOST] = draw.permutation(MOST) + 1
+    pairs.after[:MOST] = draw.permutation(MOST) + 1
+    pairs.before[:MOST] = 2 * pairs.after[:MOST]
     return pairs
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_newcomer_takes_the_weakest_of_some_random_slots_and_inherits_its_counts(seed: int) -> None:
-    before, pairs, newcomer = full(), full(), SLOTS + 7
-    Stream([(newcomer, 1.0, [0])]).learn(pairs, seed)
-    (slot,) = np.flatnonzero(pairs.neighbours[0] == newcomer)
-    kept = np.arange(SLOTS) != slot
-    assert pairs.used[0] == SLOTS
-    assert pairs.after[0, slot] == before.after[0, slot] + UNITS
-    assert pairs.before[0, slot] == before.before[0, slot]
+@pytest.mark.parametrize("newcomer", range(MOST + 7, MOST + 27))
+def test_a_newcomer_takes_the_weakest_place_within_reach_and_inherits_its_counts(newcomer: int) -> None:
+    before, pairs = full(), full()
+    Stream([(newcomer, 1.0, [0])]).learn(pairs)
+    (place,) = np.flatnonzero(pairs.neighbours[:MOST] == newcomer)
+    kept = np.arange(MOST) != place
+    assert pairs.rooms[0] == MOST
+    assert pairs.after[place] == before.after[place] + UNITS
+    assert pairs.before[place] == before.before[place]
     for name in ("neighbours", "after", "before"):
-        assert np.array_equal(getattr(pairs, name)[0, kept], getattr(before, name)[0, kept])
-
-
-def test_mostly_weak_neighbours_give_way() -> None:
-    gone = []
-    for seed in range(300):
-        pairs = full()
-        Stream([(SLOTS + 7, 1.0, [0])]).learn(pairs, seed)
-        gone.append(int(np.flatnonzero(pairs.neighbours[0] == SLOTS + 7)[0]))
-    # The least of eight uniform numbers has mean 1/9 and is hardly ever above a half.
-    assert np.mean(gone) / SLOTS == pytest.approx(1 / (_TRIES + 1), abs=0.02)
-    assert np.mean(np.array(gone) > SLOTS / 2) < 0.02
-
-
-def test_a_neighbour_that_has_a_slot_keeps_it() -> None:
-    pairs = full()
-    Stream([(5, 1.0, [0])]).learn(pairs)
-    assert pairs.after[0, 4] == 5 + UNITS
-    assert pairs.neighbours[0].tolist() == list(range(1, SLOTS + 1))
+        assert np.array_equal(getattr(pairs, name)[:MOST][kept], getattr(before, name)[:MOST][kept])
+    first = newcomer * 0x9E3779B1 >> 15
+    within = [(first + step) % MOST for step in range(_REACH)]
+    assert place == min(within, key=lambda at: before.after[at])
 
 
 def test_frequent_neighbours_survive_a_flood_of_rare_ones() -> None:
     pairs, draw = Cooccurrence(5000), np.random.default_rng(0)
-    for seed in range(40):
+    for _ in range(40):
         rare = draw.integers(100, 5000, 100)
-        events = [(int(row), 1.0, [0]) for row in rare] + [(row, 1.0, [0]) for row in range(1, 11)]
-        Stream(events).learn(pairs, seed)
-    assert pairs.used[0] == SLOTS
-    assert set(range(1, 11)) <= set(pairs.neighbours[0].tolist())
+        Stream([(int(row), 1.0, [0]) for row in rare] + [(row, 1.0, [0]) for row in range(1, 11)]).learn(pairs)
+    assert pairs.rooms[0] == MOST
+    assert set(range(1, 11)) <= set(table(pairs, 0))
 
 
 def test_full_counters_stay_full() -> None:
@@ -139,20 +218,18 @@ def test_full_counters_stay_full() -> None:
     both_ways.learn(pairs)
     for row in (1, 2):
         # About 850,000 visits to the one straight after the other fill 31 bits.
-        pairs.after[row, 0] = pairs.before[row, 0] = most
+        (at,) = np.flatnonzero(pairs.after[pairs.starts[row] :][:_LEAST]) + pairs.starts[row]
+        pairs.after[at] = pairs.before[at] = most
         pairs.totals[row] = most, 2 * most
     for _ in range(3):
         both_ways.learn(pairs)
-    for row in (1, 2):
-        assert pairs.after[row, 0] >= most
-        assert pairs.before[row, 0] >= most
-        assert pairs.similar(row, 1)[1][0] == pytest.approx(1.0, rel=1e-3)
+    for row, other in ((1, 2), (2, 1)):
+        assert min(table(pairs, row)[other]) >= most
+        assert pairs.neighbours_of(row)[1][0] == pytest.approx(1.0, rel=1e-3)
 
 
-def test_similar_is_the_cosine_of_the_counts() -> None:
-    draw = np.random.default_rng(0)
-    events = [(int(draw.integers(ROWS)), 1.0, draw.integers(ROWS, size=3).tolist()) for _ in range(80)]
-    stream, pairs = Stream(events), Cooccurrence(ROWS)
+def test_neighbours_come_with_the_cosine_of_the_counts() -> None:
+    stream, pairs = crowd(ROWS, 80, 0, lately=3), Cooccurrence(ROWS)
     stream.learn(pairs)
     expected = Counts(stream)
     for row in range(ROWS):
@@ -161,12 +238,23 @@ def test_similar_is_the_cosine_of_the_counts() -> None:
             / np.sqrt(float(expected.totals[row]) * expected.totals[other])
             for other in {b for a, b in (*expected.after, *expected.before) if a == row}
         }
-        best = sorted(cosine, key=lambda other: (-cosine[other], other))
-        rows, scores = pairs.similar(row, 5)
-        assert rows.tolist() == best[:5]
-        np.testing.assert_allclose(scores, [cosine[other] for other in best[:5]], rtol=1e-6)
+        rows, scores = pairs.neighbours_of(row)
+        assert dict(zip(rows.tolist(), scores.tolist(), strict=True)) == pytest.approx(cosine, rel=1e-6)
 
 
-def test_an_item_without_neighbours_is_similar_to_none() -> None:
-    rows, scores = Cooccurrence(3).similar(1, 5)
+def test_an_item_without_neighbours_has_none() -> None:
+    rows, scores = Cooccurrence(3).neighbours_of(1)
     assert (len(rows), len(scores)) == (0, 0)
+
+
+@pytest.mark.parametrize("n", [3, 900, 4000])
+def test_a_restored_model_that_grew_goes_on_alike(n: int) -> None:
+    one, other = Cooccurrence(300), Cooccurrence(900)
+    crowd(300, n, 1).learn(one)
+    other.restore(one.state(300))
+    one.grow(900)
+    for each in (one, other):
+        crowd(900, 4000, 2).learn(each)
+        check_pool(each)
+    for name, array in one.state(900).items():
+        assert np.array_equal(array, other.state(900)[name])

@@ -8,7 +8,7 @@ import reference
 
 from contracts.learning import HISTORY
 from models.kernel import draw_below
-from models.scorers.embeddings import DECAYS, DIMENSIONS, ENOUGH_KNOWN, NEGATIVES, Embeddings
+from models.scorers.embeddings import DECAYS, DIMENSIONS, ENOUGH_KNOWN, NEGATIVES, Embeddings, learn, represent
 
 ROWS = 48
 SEED = 2**63 + 12_345
@@ -24,11 +24,10 @@ class Reference:
         self.input_sums = np.full(self.inputs.shape[:2], 0.1)
         self.output_sums, self.bias_sums = np.full(len(self.biases), 0.1), np.full(len(self.biases), 0.1)
 
-    def learn(self, event: int, row: int, weight: float, recent: list[int], known: np.ndarray, n_known: int) -> None:
+    def learn(self, row: int, weight: float, recent: list[int], known: np.ndarray, n_known: int, seed: int) -> None:
         if not recent or n_known <= ENOUGH_KNOWN or weight <= 0.0:
             return
-        own = np.uint64((SEED + (event << 32)) % 2**64)
-        drawn = [int(known[draw_below(own, np.uint64(index), n_known)]) for index in range(NEGATIVES)]
+        drawn = [int(known[draw_below(np.uint64(seed), np.uint64(index), n_known)]) for index in range(NEGATIVES)]
         rows = [negative for negative in drawn if negative != row] + [row]
         user = reference.user_vector(recent, self.inputs)
         logits = self.outputs[rows] @ user + self.biases[rows]
@@ -63,6 +62,18 @@ def started(rows: int = ROWS, capacity: int = 64, scale: float = 1.0) -> Embeddi
     return embeddings
 
 
+def learn_one(
+    embeddings: Embeddings, row: int, weight: float, recent: list[int], known: np.ndarray, n_known: int, seed: int
+) -> None:
+    """Let the kernel learn one event."""
+    v, rows = embeddings.arrays(len(embeddings.biases)), np.array(recent, np.int32)
+    drawn, error = np.empty(NEGATIVES + 1, np.int32), np.empty(NEGATIVES + 1, np.float32)
+    user, gradient = np.empty(DIMENSIONS, np.float32), np.empty(DIMENSIONS, np.float32)
+    represent(rows, v.inputs, user)
+    own = np.uint64(seed)
+    learn(np.int32(row), np.float32(weight), user, rows, known, np.int64(n_known), own, v, drawn, error, gradient)
+
+
 @pytest.mark.parametrize(
     ("scale", "weights"),
     [(1.0, [1.0]), (4.0, [1.0]), (1.0, [0.0, 0.5, 1.0, 3.0])],
@@ -77,19 +88,18 @@ def test_learning_follows_the_recipe(scale: float, weights: list[float]) -> None
     weight = draw.choice(weights, n).astype(np.float32)
     # Short and long histories, none at all, repeated items, items without a row.
     histories = [draw.integers(-1, ROWS, draw.choice([0, 1, 3, 12, HISTORY])).tolist() for _ in range(n)]
-    starts = np.cumsum([0, *map(len, histories)]).astype(np.int64)
     known = draw.permutation(ROWS).astype(np.int32)
     known_at = np.linspace(ENOUGH_KNOWN - 5, ROWS, n).astype(np.int64)
-    history = np.array([row for each in histories for row in each], np.int32)
-    embeddings.learn(rows, weight, history, starts, known, known_at, SEED)
     for event in range(n):
-        plain.learn(event, int(rows[event]), float(weight[event]), histories[event], known, int(known_at[event]))
+        seen = int(rows[event]), float(weight[event]), histories[event], known, int(known_at[event]), SEED + event
+        learn_one(embeddings, *seen)
+        plain.learn(*seen)
+    state = embeddings.state(ROWS)
     for name in ("inputs", "outputs", "biases"):
         expected = getattr(plain, name)[:ROWS]
-        np.testing.assert_allclose(getattr(embeddings, name)[:ROWS], expected, rtol=1e-4, atol=1e-5, err_msg=name)
-    state = embeddings.state(ROWS)
+        np.testing.assert_allclose(state[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
     for name in ("input_sums", "output_sums", "bias_sums"):
-        np.testing.assert_allclose(state[f"_{name}"], getattr(plain, name)[:ROWS], rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(state[name], getattr(plain, name)[:ROWS], rtol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -99,10 +109,7 @@ def test_learning_follows_the_recipe(scale: float, weights: list[float]) -> None
 )
 def test_nothing_is_learned_from(history: list[int], n_known: int, weight: float) -> None:
     embeddings, before = started(), started().state(ROWS)
-    embeddings.learn(
-        np.array([3], np.int32), np.array([weight], np.float32), np.array(history, np.int32),
-        np.array([0, len(history)]), np.arange(ROWS, dtype=np.int32), np.array([n_known]), 1,
-    )  # fmt: skip
+    learn_one(embeddings, 3, weight, history, np.arange(ROWS, dtype=np.int32), n_known, 1)
     for name, array in embeddings.state(ROWS).items():
         assert np.array_equal(array, before[name])
 
@@ -139,15 +146,25 @@ def test_rows_start_normal_and_unrelated() -> None:
 
 
 def test_what_follows_an_item_comes_to_be_expected_after_it() -> None:
-    embeddings, n = started(), 3000
-    draw = np.random.default_rng(0)
-    history = draw.integers(0, ROWS, n).astype(np.int32)
-    known, known_at = np.arange(ROWS, dtype=np.int32), np.full(n, ROWS)
-    embeddings.learn((history + 1) % ROWS, np.ones(n, np.float32), history, np.arange(n + 1), known, known_at, 1)
+    embeddings, known = started(), np.arange(ROWS, dtype=np.int32)
+    for event, earlier in enumerate(np.random.default_rng(0).integers(0, ROWS, 3000).tolist()):
+        learn_one(embeddings, (earlier + 1) % ROWS, 1.0, [earlier], known, ROWS, event)
     recent = np.full((ROWS, HISTORY), -1, np.int32)
     recent[:, 0] = np.arange(ROWS)
     scores = embeddings.users(recent) @ embeddings.outputs[:ROWS].T + embeddings.biases[:ROWS]
     assert (scores.argmax(axis=1) == (np.arange(ROWS) + 1) % ROWS).mean() > 0.95
+
+
+def test_a_step_takes_the_chosen_item_closer_and_its_rivals_further_away() -> None:
+    embeddings, known = started(scale=4.0), np.arange(ROWS, dtype=np.int32)
+    recent = np.full((1, HISTORY), -1, np.int32)
+    recent[0, :2] = 7, 11
+    before = embeddings.users(recent)[0] @ embeddings.outputs[:ROWS].T + embeddings.biases[:ROWS]
+    learn_one(embeddings, 3, 1.0, [7, 11], known, ROWS, 1)
+    after = embeddings.users(recent)[0] @ embeddings.outputs[:ROWS].T + embeddings.biases[:ROWS]
+    assert after[3] > before[3]
+    others = np.arange(ROWS) != 3
+    assert (after - before)[others].mean() < 0.0
 
 
 def test_growth_and_restoring_keep_every_row() -> None:

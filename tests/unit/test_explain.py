@@ -1,4 +1,4 @@
-"""A reason names the scorer whose terms are largest in sum, and the user's items with its largest terms."""
+"""A score is the sum of its terms; a reason names the loudest scorer, and the user's items with its largest terms."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import pytest
 import reference
 from workload import events, learned
 
-from contracts.learning import HISTORY
-from models.combine import Tables
+from models.combine import OPINION, OWN, SCORERS, Tables, prior
 from models.engine import Engine
-from models.explain import _LOOK_BACK, GROUNDS
-from models.ranking import NONE, Lists, Ragged, top
+from models.explain import _LOOK_BACK, GROUNDS, contributions
+from models.policy import NO_POLICY
+from models.profiles import Profiles
+from models.ranking import Lists, Ragged, apart, top
+from models.selection import NONE
 
 REASONS = 20
+CLOSE = 1e-4
+SUMS = OPINION + 1  # so many scorers are sums over earlier items
 
 
 @pytest.fixture(scope="module")
@@ -21,92 +25,117 @@ def engine() -> Engine:
     return learned(events(1500))
 
 
-def lists(engine: Engine, recent: np.ndarray) -> Lists:
-    """Return lists with reasons of users who have had their recent items."""
-    n = len(engine.items.catalogue)
-    seen = Ragged(recent.ravel(), np.arange(len(recent)) * HISTORY, np.full(len(recent), HISTORY))
-    vectors = engine.items.embeddings.users(recent)
-    return top(vectors, recent, seen, np.zeros(n, np.bool_), engine.items.tables(), 30, REASONS)
+@pytest.fixture(scope="module", params=range(3))
+def t(engine: Engine, request: pytest.FixtureRequest) -> Tables:
+    """Tables with all sorts of weights, so that every scorer is the loudest somewhere."""
+    weights = np.random.default_rng(request.param).normal(0.3, 0.6, (3, len(SCORERS))).astype(np.float32)
+    return engine.items.tables()._replace(weights=weights)
 
 
-def users(t: Tables, b: int, longest: int, seed: int = 0) -> np.ndarray:
-    """Return the recent rows, all different, of random users."""
-    draw, recent = np.random.default_rng(seed), np.full((b, HISTORY), NONE, np.int32)
-    for user in range(b):
-        length = draw.integers(1, longest + 1)
-        recent[user, :length] = draw.permutation(len(t.known))[:length]
-        recent[user, :length][draw.random(length) < 0.1] = NONE
-    return recent
+def users(t: Tables, b: int, longest: int) -> list[Profiles]:
+    draw = np.random.default_rng(longest)
+    return [reference.random_user(draw, len(t.known), longest) for _ in range(b)]
 
 
-def terms(recent: np.ndarray, t: Tables) -> tuple[reference.Blend, np.ndarray]:
-    """Return the blend and each earlier item's scaled term: (scorers, HISTORY, rows)."""
-    row = recent.tolist()
-    blend = reference.blend(row, reference.candidates(t, row), t)
-    return blend, np.stack(reference.terms(row, t)) * blend.scales[:, None, None]
+def had(user: Profiles) -> list[int]:
+    """Return the rows of a user's earlier items, newest first, -1 = unknown."""
+    rows: list[int] = np.maximum(user.recent, user.judged)[0].tolist()
+    return rows
 
 
-@pytest.mark.parametrize("longest", [3, _LOOK_BACK])
-def test_terms_and_bias_add_up_to_the_score(engine: Engine, longest: int) -> None:
-    t = engine.items.tables()
-    recent = users(t, 20, longest)
-    made = lists(engine, recent)
-    for user in range(len(recent)):
-        blend, scaled = terms(recent[user], t)
-        total = scaled.sum(axis=(0, 1)) + blend.scales[0] * t.biases - blend.centre
-        np.testing.assert_allclose(made.scores[user], total[made.rows[user]], rtol=1e-4, atol=1e-4)
+def lists(engine: Engine, t: Tables, asked: list[Profiles]) -> Lists:
+    """Return lists with reasons of users who have had their earlier items."""
+    n = len(t.known)
+    mine = np.array([had(user) for user in asked], np.int32)
+    seen = Ragged(mine.ravel(), np.arange(len(mine)) * mine.shape[1], np.full(len(mine), mine.shape[1]))
+    profiles = reference.together(asked)
+    groups, events, withheld = np.zeros((2, n), np.int32), np.zeros(n, np.int64), np.zeros(n, np.bool_)
+    rules = NO_POLICY.rules(groups, events, withheld, np.zeros(len(mine), np.uint64))
+    vectors = engine.items.embeddings.users(profiles.recent)
+    return top(vectors, profiles, seen, withheld, t, rules, 30, REASONS)
+
+
+def lifts(user: Profiles, t: Tables) -> np.ndarray:
+    """Return how far each scorer lifts each item above its mean: (scorers, rows)."""
+    candidate = reference.candidates(t, had(user))
+    scales, own = reference.blend(user, candidate, t).scales, reference.own(user, t)
+    mine = scales[:, None] * (own - own[:, candidate].mean(axis=1, keepdims=True))
+    return np.concatenate([mine, t.weights[user.context[0], len(OWN) :, None] * reference.standing(t)])
+
+
+def scaled_terms(user: Profiles, t: Tables) -> np.ndarray:
+    """Return each earlier item's scaled term: (scorers that are sums, HISTORY, rows)."""
+    scales = reference.blend(user, reference.candidates(t, had(user)), t).scales
+    return np.stack(reference.terms(user, t)) * scales[:SUMS, None, None]
+
+
+@pytest.mark.parametrize("longest", [3, 12, 50])
+def test_terms_biases_and_what_stands_add_up_to_the_score(engine: Engine, t: Tables, longest: int) -> None:
+    for user in users(t, 10, longest):
+        candidate = reference.candidates(t, had(user))
+        scores = apart(engine.items.embeddings.users(user.recent)[0], user, candidate, t)
+        rows = np.random.default_rng(0).permutation(len(t.known)).astype(np.int32)
+        terms = contributions(user, rows, scores.scales, t).astype(np.float64)
+        stands = prior(scores.standing, t.weights)[user.context[0], rows]
+        total = terms.sum(axis=(1, 2)) + scores.scales[0] * t.vectors.biases[rows] + stands - scores.shift
+        # To single precision of what is added up: the sum itself may come close to zero.
+        size = np.abs(terms).sum(axis=(1, 2)) + np.abs(stands) + abs(scores.shift)
+        assert (np.abs(total - scores.blend[rows]) <= 1e-5 * np.maximum(size, 1.0)).all()
+        assert np.abs(total - scores.blend[rows]).max() <= 1e-5 * np.abs(scores.blend).max()
+        np.testing.assert_allclose(
+            terms, scaled_terms(user, t).transpose(2, 0, 1)[rows], rtol=1e-3, atol=1e-5, err_msg="terms"
+        )
 
 
 @pytest.mark.parametrize("longest", [1, 5, _LOOK_BACK, 40])
-def test_the_named_scorer_has_the_largest_sum(engine: Engine, longest: int) -> None:
-    t = engine.items.tables()
-    recent = users(t, 20, longest)
-    made = lists(engine, recent)
-    for user in range(len(recent)):
-        sums = terms(recent[user], t)[1][:, :_LOOK_BACK].sum(axis=1)
-        for row, scorer in zip(made.rows[user, :REASONS], made.scorers[user], strict=True):
-            assert sums[scorer, row] >= sums[:, row].max() - 1e-4
+def test_the_named_scorer_lifts_the_item_most(engine: Engine, t: Tables, longest: int) -> None:
+    asked = users(t, 20, longest)
+    made = lists(engine, t, asked)
+    for user, rows, scorers in zip(asked, made.rows, made.scorers, strict=True):
+        expected = lifts(user, t)
+        for row, scorer in zip(rows[:REASONS], scorers, strict=True):
+            assert expected[scorer, row] >= expected[:, row].max() - CLOSE
+    assert len(set(made.scorers.ravel().tolist())) > 3
 
 
 @pytest.mark.parametrize("longest", [1, 5, _LOOK_BACK, 40])
-def test_grounds_are_the_items_with_the_largest_terms(engine: Engine, longest: int) -> None:
-    t = engine.items.tables()
-    recent = users(t, 20, longest)
-    made = lists(engine, recent)
-    for user in range(len(recent)):
-        _, scaled = terms(recent[user], t)
-        for row, scorer, grounds in zip(made.rows[user], made.scorers[user], made.grounds[user], strict=False):
-            of_items = dict(zip(recent[user, :_LOOK_BACK].tolist(), scaled[scorer, :_LOOK_BACK, row], strict=True))
+def test_grounds_are_the_items_with_the_largest_terms(engine: Engine, t: Tables, longest: int) -> None:
+    asked = users(t, 20, longest)
+    made = lists(engine, t, asked)
+    for index, user in enumerate(asked):
+        scaled, mine = scaled_terms(user, t), had(user)[:_LOOK_BACK]
+        for row, scorer, grounds in zip(made.rows[index], made.scorers[index], made.grounds[index], strict=False):
+            named = [ground for ground in grounds.tolist() if ground != NONE]
+            if scorer >= SUMS:
+                assert named == []  # what everybody does has no ground in what he did
+                continue
+            of_items: dict[int, float] = {}
+            for item, term in zip(mine, scaled[scorer, :, row], strict=False):
+                if item != NONE:
+                    of_items[item] = max(term, of_items.get(item, 0.0))
             best = sorted((term for term in of_items.values() if term > 1e-5), reverse=True)[:GROUNDS]
-            named = [of_items[ground] for ground in grounds.tolist() if ground != NONE]
-            assert named[: len(best)] == pytest.approx(best, abs=1e-4)
-            assert all(term < 1e-4 for term in named[len(best) :])
+            assert [of_items[item] for item in named][: len(best)] == pytest.approx(best, abs=CLOSE)
+            assert all(of_items[item] < CLOSE for item in named[len(best) :])
+            assert len(set(named)) == len(named)  # an item had twice is one ground
 
 
-def test_grounds_are_items_that_the_user_had(engine: Engine) -> None:
-    recent = users(engine.items.tables(), 20, 40)
-    made = lists(engine, recent)
-    for user in range(len(recent)):
-        assert set(made.grounds[user].ravel().tolist()) <= {NONE, *recent[user].tolist()}
+def test_grounds_are_items_that_the_user_had(engine: Engine, t: Tables) -> None:
+    asked = users(t, 20, 40)
+    made = lists(engine, t, asked)
+    for user, grounds in zip(asked, made.grounds, strict=True):
+        assert set(grounds.ravel().tolist()) <= {NONE, *had(user)}
 
 
-def test_an_item_had_twice_is_named_once(engine: Engine) -> None:
-    recent = np.full((1, HISTORY), NONE, np.int32)
-    recent[0, :5] = [4, 9, 4, 9, 4]
-    for grounds in lists(engine, recent).grounds[0].tolist():
-        named = [row for row in grounds if row != NONE]
-        assert len(set(named)) == len(named)
-
-
-def test_who_had_nothing_has_no_grounds(engine: Engine) -> None:
-    made = lists(engine, np.full((1, HISTORY), NONE, np.int32))
+def test_who_had_nothing_has_no_grounds(engine: Engine, t: Tables) -> None:
+    made = lists(engine, t, [reference.user([])])
     assert (made.grounds == NONE).all()
+    assert (made.scorers != NONE).all()
 
 
-def test_one_user_leaves_nothing_to_the_next(engine: Engine) -> None:
-    recent = users(engine.items.tables(), 12, 10)
-    together = lists(engine, recent)
-    for user in range(len(recent)):
-        alone = lists(engine, recent[user : user + 1])
-        assert together.scorers[user].tolist() == alone.scorers[0].tolist()
-        assert together.grounds[user].tolist() == alone.grounds[0].tolist()
+def test_one_user_leaves_nothing_to_the_next(engine: Engine, t: Tables) -> None:
+    asked = users(t, 12, 10)
+    made = lists(engine, t, asked)
+    for index, user in enumerate(asked):
+        alone = lists(engine, t, [user])
+        assert made.scorers[index].tolist() == alone.scorers[0].tolist()
+        assert made.grounds[index].tolist() == alone.grounds[0].tolist()

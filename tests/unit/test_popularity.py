@@ -1,63 +1,109 @@
-"""A count halves while so many events pass as its half-life says, whatever happened between."""
+"""A count halves while as many events, or hours, pass as its half-life says, whatever happened between."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import reference
 
-from models.scorers.popularity import _RESCALE_AT, HALF_LIVES, POPULAR, TRENDING, Popularity
+from models.kernel import kernel
+from models.scorers.popularity import (
+    _RESCALE_AT,
+    DAILY,
+    IN_EVENTS,
+    IN_HOURS,
+    POPULAR,
+    TRENDING,
+    WEEKLY,
+    Popularity,
+    learn,
+)
 
-RESCALED = int(_RESCALE_AT * min(HALF_LIVES))  # events until the first rescaling
+HOUR = 3600 * 1000
+RESCALED = int(_RESCALE_AT * min(IN_EVENTS))  # events until the first rescaling
 
 
-def reference(rows: np.ndarray, weights: np.ndarray, n: int) -> np.ndarray:
-    """Return Σ weight · 2^(−events since / half-life) per row and half-life."""
-    since = np.arange(len(rows))[::-1]
-    counts = [np.bincount(rows, weights * 0.5 ** (since / half_life), n) for half_life in HALF_LIVES]
-    return np.stack(counts, axis=1)
+@kernel
+def _learn(rows, weights, times, c):  # type: ignore[no-untyped-def]
+    for event in range(len(rows)):
+        learn(rows[event], weights[event], times[event], c)
 
 
-def counts(popularity: Popularity) -> np.ndarray:
-    """Return the decayed counts in events of now."""
-    return popularity.counts * 0.5 ** popularity.state(0)["age"]
+def learned(rows: np.ndarray, weights: np.ndarray, times: np.ndarray, items: int = 8, size: int = 10_007) -> Popularity:
+    """Return counts that learned these events, some at a time."""
+    popularity = Popularity(items)
+    for start in range(0, len(rows), size):
+        part = slice(start, start + size)
+        _learn(rows[part], weights[part], times[part], popularity.arrays(items))
+    return popularity
+
+
+def expected(rows: np.ndarray, weights: np.ndarray, times: np.ndarray, items: int = 8) -> np.ndarray:
+    """Return Σ weight · 2^(−age / half-life) per row and half-life, ages by the latest clock so far."""
+    events = np.arange(len(rows))[::-1]
+    clock = np.maximum.accumulate(times)
+    hours = (clock[-1] - clock) / HOUR
+    ages = [*(events / half_life for half_life in IN_EVENTS), *(hours / half_life for half_life in IN_HOURS)]
+    return np.stack([np.bincount(rows, weights * 0.5**age, items) for age in ages], axis=1)
+
+
+def stream(n: int, step: float, seed: int = 0, items: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows, weights and times of events about ``step`` hours apart, in order."""
+    draw = np.random.default_rng(seed)
+    rows = (items * draw.random(n) ** 2).astype(np.int32)
+    times = 1_700_000_000_000 + np.cumsum(draw.exponential(step * HOUR, n)).astype(np.int64)
+    return rows, draw.choice([0.5, 1.0, 3.0], n).astype(np.float32), times
 
 
 @pytest.mark.parametrize("n", [1, 50, 3000, RESCALED - 1, RESCALED + 40, int(3.5 * RESCALED)])
-def test_counts_decay_by_their_half_lives(n: int) -> None:
-    draw = np.random.default_rng(n)
-    rows = (8 * draw.random(n) ** 2).astype(np.int32)
-    weights = draw.choice([0.5, 1.0, 3.0], n).astype(np.float32)
-    popularity = Popularity(8)
-    for start in range(0, n, 10_007):
-        popularity.learn(rows[start : start + 10_007], weights[start : start + 10_007])
-    np.testing.assert_allclose(counts(popularity), reference(rows, weights, 8), rtol=1e-9, atol=1e-70)
+@pytest.mark.parametrize("step", [0.001, 1.0, 9.0], ids=["busy", "hourly", "rare"])
+def test_counts_decay_by_their_half_lives(n: int, step: float) -> None:
+    # At nine hours a step, the hours are rescaled every 700 events.
+    rows, weights, times = stream(n, step, n)
+    counts = reference.decayed(learned(rows, weights, times).arrays(8))
+    np.testing.assert_allclose(counts, expected(rows, weights, times), rtol=1e-8, atol=1e-60)
 
 
-def test_a_long_stream_stays_finite() -> None:
-    popularity = Popularity(2)
+def test_a_clock_that_steps_back_stands_still_until_it_is_caught_up() -> None:
+    rows, weights, times = stream(4000, 1.0)
+    times -= np.where(np.random.default_rng(1).random(len(times)) < 0.3, 50 * HOUR, 0)
+    counts = learned(rows, weights, times).arrays(8)
+    assert counts.clock[0] == times.max()
+    np.testing.assert_allclose(reference.decayed(counts), expected(rows, weights, times), rtol=1e-8)
+
+
+@pytest.mark.parametrize("years", [1, 50, 10_000])
+def test_after_a_silence_only_what_came_after_it_counts(years: int) -> None:
+    rows, weights = np.array([0, 1], np.int32), np.ones(2, np.float32)
+    counts = reference.decayed(learned(rows, weights, np.array([0, years * 8766 * HOUR])).arrays(8))
+    assert np.isfinite(counts).all()
+    assert counts[1, [DAILY, WEEKLY]].tolist() == [1.0, 1.0]
+    assert counts[0, DAILY] < 1e-100
+    assert counts[0, POPULAR] > 0.99  # half-lives in events sleep with the stream
+
+
+def test_a_long_stream_stays_finite_and_comes_to_the_steady_count() -> None:
     n = 20 * RESCALED
-    popularity.learn(np.ones(n, np.int32), np.ones(n, np.float32))
+    popularity = learned(np.ones(n, np.int32), np.ones(n, np.float32), np.arange(n) * HOUR, 2)
     assert np.isfinite(popularity.counts).all()
-    for half_life in (POPULAR, TRENDING):
-        steady = 1.0 / (1.0 - 0.5 ** (1.0 / HALF_LIVES[half_life]))
-        assert counts(popularity)[1, half_life] == pytest.approx(steady, rel=1e-9)
+    counts = reference.decayed(popularity.arrays(2))[1]
+    for half_life, in_steps in ((POPULAR, 5000), (TRENDING, 100), (DAILY, 24), (WEEKLY, 168)):
+        assert counts[half_life] == pytest.approx(1.0 / (1.0 - 0.5 ** (1.0 / in_steps)), rel=1e-9)
 
 
 def test_batches_do_not_matter() -> None:
-    rows, weights = np.random.default_rng(0).integers(0, 9, 30_000).astype(np.int32), np.ones(30_000, np.float32)
-    whole, parts = Popularity(9), Popularity(9)
-    whole.learn(rows, weights)
-    for start in range(0, len(rows), 1000):
-        parts.learn(rows[start : start + 1000], weights[start : start + 1000])
-    assert np.array_equal(whole.counts, parts.counts)
+    events = stream(30_000, 2.0)
+    whole, parts = learned(*events, size=30_000), learned(*events, size=1000)
+    for name, array in whole.state(8).items():
+        assert np.array_equal(array, parts.state(8)[name])
 
 
 def test_a_restored_model_that_grew_goes_on_alike() -> None:
-    rows, weights = np.arange(6, dtype=np.int32), np.ones(6, np.float32)
-    one, other = Popularity(6), Popularity(10)
-    one.learn(rows, weights)
-    other.restore(one.state(6))
-    one.grow(10)
+    rows, weights, times = stream(500, 3.0)
+    one, other = learned(rows, weights, times), Popularity(20)
+    other.restore(one.state(8))
+    one.grow(20)
     for each in (one, other):
-        each.learn(rows + 4, weights)
-    assert np.array_equal(one.counts, other.counts)
+        _learn(rows + 4, weights, times + 500 * HOUR, each.arrays(20))
+    for name, array in one.state(20).items():
+        assert np.array_equal(array, other.state(20)[name])

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from hypothesis import given
-from hypothesis import strategies as st
 from workload import events, introduce, learned
 
-from contracts.learning import HISTORY
-from models.combine import EXCLUDED, Tables
+from models.combine import SCORERS, Tables
 from models.engine import Engine
 from models.policy import NO_POLICY, Rules
-from models.ranking import CHUNK, NONE, Lists, Ragged, _select, ranks, top
+from models.ranking import CHUNK, Lists, Ragged, place, ranks, top
+from models.selection import EXCLUDED, NONE
 
 CLOSE = 1e-4
 
@@ -28,7 +26,9 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="module")
 def t(engine: Engine) -> Tables:
-    return engine.items.tables()
+    """Its tables with other weights in each context."""
+    weights = np.random.default_rng(0).normal(0.3, 0.5, (3, len(SCORERS))).astype(np.float32)
+    return engine.items.tables()._replace(weights=weights)
 
 
 class Users:
@@ -37,13 +37,12 @@ class Users:
     def __init__(self, engine: Engine, b: int, seed: int = 0, rows: int | None = None) -> None:
         draw = np.random.default_rng(seed)
         n = rows or len(engine.items.catalogue)
-        self.recent = np.full((b, HISTORY), NONE, np.int32)
-        self.mine: list[list[int]] = []
-        for user in range(b):
-            history = draw.integers(-1, n, draw.integers(0, 30))
-            self.recent[user, : len(history)] = history[:HISTORY]
-            self.mine.append([*history.tolist(), *draw.integers(-1, n, 5).tolist()])
-        self.vectors = engine.items.embeddings.users(self.recent)
+        self.each = [reference.random_user(draw, n, 30) for _ in range(b)]
+        self.mine = [
+            [*np.maximum(user.recent, user.judged)[0].tolist(), *draw.integers(-1, n, 5)] for user in self.each
+        ]
+        self.profiles = reference.together(self.each) if b else reference.nobody()
+        self.vectors = engine.items.embeddings.users(self.profiles.recent)
 
     @property
     def seen(self) -> Ragged:
@@ -53,7 +52,13 @@ class Users:
 
     def scores(self, user: int, t: Tables) -> np.ndarray:
         """Return the scores that the user's items have by the formula."""
-        return reference.blend(self.recent[user].tolist(), reference.candidates(t, self.mine[user]), t).scores
+        return reference.blend(self.each[user], reference.candidates(t, self.mine[user]), t).scores
+
+
+def know(engine: Engine, rows: np.ndarray) -> None:
+    """Let items be known that nobody chose."""
+    catalogue = engine.items.catalogue
+    catalogue.events[rows], catalogue.known[: len(rows)], catalogue.known_count[0] = 1, rows, len(rows)
 
 
 def unruled(t: Tables, b: int) -> Rules:
@@ -68,7 +73,7 @@ def lists(users: Users, t: Tables, n: int, withheld: np.ndarray | None = None) -
     """Return the users' lists."""
     if withheld is None:
         withheld = np.zeros(len(t.known), np.bool_)
-    return top(users.vectors, users.recent, users.seen, withheld, t, unruled(t, len(users.vectors)), n, 5)
+    return top(users.vectors, users.profiles, users.seen, withheld, t, unruled(t, len(users.vectors)), n, 5)
 
 
 @pytest.mark.parametrize("n", [1, 3, 10, 40, 100])
@@ -115,9 +120,8 @@ def test_introduced_items_are_listed_before_anybody_chose_them(engine: Engine, t
 
 def test_scores_are_finite_without_history_items_or_users(engine: Engine, t: Tables) -> None:
     users = Users(engine, 2)
-    users.recent[:] = NONE
+    users.profiles, users.mine = reference.together([reference.user([])] * 2), [[], []]
     users.vectors[:] = 0.0
-    users.mine = [[], []]
     assert np.isfinite(lists(users, t, 100).scores).all()
     empty = Engine(resident_users=10)
     assert (lists(Users(empty, 2, rows=1), empty.items.tables(), 5).rows == NONE).all()
@@ -127,7 +131,7 @@ def test_scores_are_finite_without_history_items_or_users(engine: Engine, t: Tab
 def test_items_that_are_alike_stand_in_the_order_of_their_rows() -> None:
     engine = Engine(resident_users=10)
     rows = introduce(engine.items, [str(index) for index in range(300)])
-    engine.items.catalogue.count(rows)
+    know(engine, rows)
     embeddings = engine.items.embeddings
     embeddings.outputs[:300] = embeddings.outputs[np.arange(300) % 4]
     made = lists(Users(engine, 8, rows=300), engine.items.tables(), 100)
@@ -138,28 +142,9 @@ def test_items_that_are_alike_stand_in_the_order_of_their_rows() -> None:
 
 def test_reasons_may_be_asked_for_more_items_than_there_are(engine: Engine, t: Tables) -> None:
     users = Users(engine, 2)
-    made = top(users.vectors, users.recent, users.seen, np.zeros(len(t.known), np.bool_), t, unruled(t, 2), 3, 8)
+    made = top(users.vectors, users.profiles, users.seen, np.zeros(len(t.known), np.bool_), t, unruled(t, 2), 3, 8)
     assert (made.scorers[:, 3:] == NONE).all()
     assert (made.scorers[:, :3] != NONE).all()
-
-
-@given(st.lists(st.integers(-6, 6) | st.none(), max_size=300), st.integers(0, 120))
-def test_selection_equals_a_stable_sort(values: list[int | None], n: int) -> None:
-    scores = np.array([EXCLUDED if value is None else value for value in values], np.float32)
-    expected = [row for row in np.argsort(-scores, kind="stable").tolist() if values[row] is not None][:n]
-    rows, best = np.full(n, NONE, np.int32), np.zeros(n, np.float32)
-    assert _select(scores, rows, best) == len(expected)
-    assert rows.tolist() == expected + [NONE] * (n - len(expected))
-    assert best[: len(expected)].tolist() == scores[expected].tolist()
-
-
-@given(st.lists(st.floats(-(2.0**99), 2.0**99, width=32), max_size=200), st.integers(1, 50))
-def test_selection_takes_any_finite_scores(values: list[float], n: int) -> None:
-    scores = np.array(values, np.float32)
-    rows, best = np.full(n, NONE, np.int32), np.zeros(n, np.float32)
-    length = _select(scores, rows, best)
-    assert length == min(n, len(values))
-    assert rows[:length].tolist() == np.argsort(-scores, kind="stable")[:n].tolist()
 
 
 def test_ranks_are_the_positions_among_the_candidates(engine: Engine, t: Tables) -> None:
@@ -168,7 +153,7 @@ def test_ranks_are_the_positions_among_the_candidates(engine: Engine, t: Tables)
     candidates = [reference.candidates(t, mine) for mine in users.mine]
     targets = np.array([draw.choice(np.flatnonzero(candidate)) for candidate in candidates], np.int32)
     popularity = draw.integers(0, 6, len(t.known)).astype(np.float64)
-    by_blend, by_popularity = ranks(users.vectors, users.recent, users.seen, targets, popularity, t)
+    by_blend, by_popularity = ranks(users.vectors, users.profiles, users.seen, targets, popularity, t)
     for user, (target, candidate) in enumerate(zip(targets, candidates, strict=True)):
         assert by_popularity[user] == reference.mean_rank(popularity, target, candidate)
         assert by_blend[user] == reference.mean_rank(users.scores(user, t), target, candidate, tolerance=1e-6)
@@ -177,13 +162,23 @@ def test_ranks_are_the_positions_among_the_candidates(engine: Engine, t: Tables)
 def test_ties_are_at_their_mean_rank() -> None:
     engine = Engine(resident_users=10)
     rows = introduce(engine.items, [str(index) for index in range(9)])
-    engine.items.catalogue.count(rows[:8])
+    know(engine, rows[:8])
     engine.items.embeddings.outputs[:9] = engine.items.embeddings.outputs[0]
     engine.items.embeddings.biases[:9] = [3, 2, 2, 2, 1, 1, 0, 0, 9]
     users = Users(engine, 8)
-    users.recent[:], users.vectors[:] = NONE, 0.0
+    users.profiles, users.vectors[:] = reference.together([reference.user([])] * 8), 0.0
     users.mine = [[0], [], [], [7], [], [1, 2], [], []]
     by_blend, _ = ranks(
-        users.vectors, users.recent, users.seen, np.arange(8, dtype=np.int32), np.zeros(8), engine.items.tables()
+        users.vectors, users.profiles, users.seen, np.arange(8, dtype=np.int32), np.zeros(8), engine.items.tables()
     )
     assert by_blend.tolist() == [1.0, 3.0, 3.0, 3.0, 5.5, 3.5, 7.5, 7.5]
+
+
+def test_places_are_ranks_and_the_best_rows_under_any_scores() -> None:
+    draw = np.random.default_rng(0)
+    scores, candidate = draw.integers(0, 9, 40).astype(np.float32), draw.random(40) < 0.7
+    expected = reference.mean_rank(scores, 3, candidate)
+    best = np.argsort(-np.where(candidate, scores, EXCLUDED), kind="stable")[: candidate.sum()]
+    rows = np.zeros(50, np.int32)
+    assert place(scores, candidate, 3, rows) == expected
+    assert rows.tolist() == best.tolist() + [NONE] * (50 - len(best))

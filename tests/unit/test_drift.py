@@ -1,0 +1,62 @@
+"""A scorer whose hit rate changes is noticed, one whose rate only fluctuates is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from workload import differences
+
+from models.combine import SCORERS
+from models.drift import NAMES, Drift
+from models.fold import WATCHED
+
+
+def rates(draw: np.random.Generator, p: np.ndarray) -> np.ndarray:
+    """Return hit rates over as many rankings as the fold makes one of."""
+    return np.asarray(draw.binomial(WATCHED, p) / WATCHED)
+
+
+@pytest.mark.parametrize("scorer", [0, 3, len(SCORERS) - 1])
+@pytest.mark.parametrize(("before", "after"), [(0.1, 0.3), (0.4, 0.2)])
+def test_a_change_is_an_alarm_of_that_scorer_alone(scorer: int, before: float, after: float) -> None:
+    draw, drift, p = np.random.default_rng(scorer), Drift(), np.full(len(NAMES), 0.15)
+    p[scorer] = before
+    for _ in range(200):
+        assert drift.update(rates(draw, p)) == []
+    p[scorer] = after
+    changed = [drift.update(rates(draw, p)) for _ in range(100)]
+    assert {name for names in changed for name in names} == {scorer}
+    assert np.flatnonzero(drift.alarms).tolist() == [scorer]
+    assert drift.rates[scorer] == pytest.approx(after, abs=0.04)
+
+
+def test_rates_that_only_fluctuate_raise_no_alarm() -> None:
+    draw, drift, p = np.random.default_rng(0), Drift(), np.linspace(0.02, 0.5, len(NAMES))
+    for _ in range(1500):
+        drift.update(rates(draw, p))
+    assert not drift.alarms.any()
+    np.testing.assert_allclose(drift.rates, p, atol=0.02)
+
+
+def test_an_alarm_of_the_blend_is_counted_and_hurries_nobody() -> None:
+    drift = Drift()
+    rate = np.full(len(NAMES), 0.2)
+    for blend in [0.2] * 100 + [0.6] * 100:
+        rate[-1] = blend
+        assert drift.update(rate) == []
+    assert drift.alarms[-1] > 0
+    assert not drift.alarms[:-1].any()
+
+
+def test_a_restored_watch_has_the_same_bytes_and_goes_on_alike() -> None:
+    draw, one, other = np.random.default_rng(0), Drift(), Drift()
+    for _ in range(150):
+        one.update(rates(draw, np.full(len(NAMES), 0.2)))
+    other.restore(one.state())
+    assert differences(one.state(), other.state()) == []
+    for p in (0.2, 0.5, 0.1):
+        for _ in range(60):
+            seen = rates(draw, np.full(len(NAMES), p))
+            assert one.update(seen) == other.update(seen)
+    assert one.alarms.sum() > 0
+    assert differences(one.state(), other.state()) == []
