@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernel import inline, kernel
-from models.scorers import cooccurrence, recency, repeats
+from models.scorers import cooccurrence, popularity, recency, repeats
 from models.scorers.cooccurrence import Pairs
 from models.scorers.embeddings import Vectors
 from models.scorers.popularity import Counts
@@ -31,6 +31,7 @@ RETURNS_AFTER_S = 600
 LONG_AWAY_S = 24 * 3600
 """… and after which he comes back on another day."""
 EMBEDDINGS, FOLLOWED, TOGETHER, OPINION, AGAIN = range(len(OWN))
+RECENT = STANDING.index("recent")
 
 
 @inline
@@ -72,18 +73,14 @@ def _standing(t, out):
 @inline
 def stand(t, known, scratch, out):
     """Write :func:`standing` into ``out``; ``known`` as ``t.known``, ``scratch`` is float32 of shape (rows,)."""
-    n = out.shape[1]
-    for s in range(out.shape[0]):
-        if s < len(t.popularity.ages):
-            scale = 2.0 ** -t.popularity.ages[s]
-            for x in range(n):
-                out[s, x] = np.float32(np.sqrt(t.popularity.counts[x, s] * scale))
-        else:
-            recency.score(t.recency, scratch, out[s])
-        mean, inverse = moments(out[s], known)
+    popularity.score(t.popularity, out)
+    recency.score(t.recency, scratch, out[RECENT])
+    for s in range(len(STANDING)):
+        scores = out[s]
+        mean, inverse = moments(scores, known)
         shift, factor = np.float32(mean), np.float32(inverse)
-        for x in range(n):
-            out[s, x] = (out[s, x] - shift) * factor
+        for x in range(len(scores)):
+            scores[x] = (scores[x] - shift) * factor
 
 
 @inline
@@ -101,24 +98,30 @@ def score_own(products, recent, judged, opinion, t, own):
         What it is, 0 where he has none.
     t : Tables
     own : ndarray of float32, shape (len(OWN), rows)
-        Result.
+        Result; the scores of one that does not speak, see :func:`speaks`, stay as they are.
     """
     for x in range(len(products)):
         own[EMBEDDINGS, x] = products[x] + t.vectors.biases[x]
-    own[FOLLOWED:] = np.float32(0.0)
+    own[FOLLOWED] = np.float32(0.0)
+    own[TOGETHER] = np.float32(0.0)
     cooccurrence.score(recent, t.pairs, own[FOLLOWED], own[TOGETHER])
-    cooccurrence.score_opinion(judged, opinion, t.pairs, own[OPINION])
-    if t.allow_repeats:
+    if speaks(OPINION, judged, t):
+        own[OPINION] = np.float32(0.0)
+        cooccurrence.score_opinion(judged, opinion, t.pairs, own[OPINION])
+    if speaks(AGAIN, judged, t):
+        own[AGAIN] = np.float32(0.0)
         repeats.score(recent, t.repeats, own[AGAIN])
 
 
 @inline
-def blend(own, candidate, weights, standing_part, t, scales, means, out):
+def blend(own, judged, candidate, weights, standing_part, t, scales, means, out):
     """Blend what was scored for one user.
 
     Parameters
     ----------
     own : ndarray of float32, shape (len(OWN), rows)
+    judged : ndarray of int32, shape (HISTORY,)
+        See :func:`score_own`.
     candidate : ndarray of bool, shape (rows,)
         The known items that he may choose: what mean and deviation are taken over.
     weights : ndarray of float32, shape (len(SCORERS),)
@@ -133,10 +136,11 @@ def blend(own, candidate, weights, standing_part, t, scales, means, out):
     float32
         What is subtracted from the sum: ``out = Σ_f scales_f · own_f + standing_part − centre``.
     """
+    inverses = np.empty(len(OWN))
+    own_moments(own, judged, candidate, t, means, inverses)
     centre = 0.0
     for f in range(len(OWN)):
-        means[f], inverse = moments_if(speaks(f, t) and weights[f] != 0.0, own[f], candidate)
-        scales[f] = weights[f] * np.float32(inverse)
+        scales[f] = weights[f] * np.float32(inverses[f])
         centre += scales[f] * means[f]
     shift = np.float32(centre)
     s0, s1, s2, s3 = scales[EMBEDDINGS], scales[FOLLOWED], scales[TOGETHER], scales[OPINION]
@@ -152,17 +156,39 @@ def blend(own, candidate, weights, standing_part, t, scales, means, out):
 
 
 @inline
-def speaks(f, t):
-    """Return whether an own scorer has anything to say."""
+def speaks(f, judged, t):
+    """Return whether an own scorer has anything to say of a user: the opinion of one who has some, repeats if any."""
+    if f == OPINION:
+        return cooccurrence.has_opinion(judged)
     return f != AGAIN or t.allow_repeats
 
 
 @inline
-def moments_if(wanted, scores, candidate):
-    """Return :func:`moments`, or zeros where they are not wanted."""
-    if not wanted:
-        return 0.0, 0.0
-    return moments(scores, candidate)
+def own_moments(own, judged, candidate, t, means, inverses):
+    """Write :func:`moments` of a user's own scorers, zeros of one that does not speak."""
+    for f in (OPINION, AGAIN):
+        means[f] = inverses[f] = 0.0
+        if speaks(f, judged, t):
+            means[f], inverses[f] = moments(own[f], candidate)
+    # The others, which always speak, in one pass.
+    embeddings, followed, together = own[EMBEDDINGS], own[FOLLOWED], own[TOGETHER]
+    count = np.int32(0)
+    total_e = total_f = total_t = squares_e = squares_f = squares_t = 0.0
+    for x in range(len(candidate)):
+        held = np.float32(candidate[x])
+        e = np.float64(held * embeddings[x])
+        f_ = np.float64(held * followed[x])
+        t_ = np.float64(held * together[x])
+        count = np.int32(count + np.int32(candidate[x]))
+        total_e += e
+        total_f += f_
+        total_t += t_
+        squares_e += e * e
+        squares_f += f_ * f_
+        squares_t += t_ * t_
+    means[EMBEDDINGS], inverses[EMBEDDINGS] = _moments_of(count, total_e, squares_e)
+    means[FOLLOWED], inverses[FOLLOWED] = _moments_of(count, total_f, squares_f)
+    means[TOGETHER], inverses[TOGETHER] = _moments_of(count, total_t, squares_t)
 
 
 @inline
@@ -172,15 +198,19 @@ def moments(scores, candidate):
     ``candidate`` may be shorter than ``scores``: what lies beyond is none.
     """
     # In double precision: a scorer that says the same of all items must come out with no deviation at all.
-    count = total = squares = 0.0
+    count = np.int32(0)
+    total = squares = 0.0
     for x in range(len(candidate)):
-        value = np.float64(candidate[x]) * np.float64(scores[x])
-        count += np.float64(candidate[x])
+        value = np.float64(np.float32(candidate[x]) * scores[x])
+        count = np.int32(count + np.int32(candidate[x]))
         total += value
         squares += value * value
-    count = max(count, 1.0)
-    mean = total / count
-    variance = squares / count - mean * mean
+    return _moments_of(count, total, squares)
+
+
+@inline
+def _moments_of(count, total, squares):
+    mean, square = total / max(count, 1), squares / max(count, 1)
+    variance = square - mean * mean
     # Below the precision of single scores it is rounding, not an opinion.
-    inverse = 1.0 / np.sqrt(variance) if variance > 1e-12 * (1.0 + squares / count) else 0.0
-    return mean, inverse
+    return mean, 1.0 / np.sqrt(variance) if variance > 1e-12 * (1.0 + square) else 0.0

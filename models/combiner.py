@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import RowArrays
-from models.combine import CONTEXTS, OWN, RETURNS_AFTER_S, SCORERS, moments, speaks
+from models.combine import CONTEXTS, OWN, RETURNS_AFTER_S, SCORERS, own_moments, speaks
 from models.kernel import inline
-from models.selection import EXCLUDED, select
+from models.selection import EXCLUDED, counts_above, select
 
 # Strong on dense and on sparse data alike; an opinion counts a little until clicks say how much.
 PRESET = np.array([1.0, 0.5, 0.5, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
@@ -125,7 +125,7 @@ def is_due(context, events, n_known, c):
 
 
 @inline
-def learn(target, context, own, stand, candidate, t, scores, z, rows, best, c):
+def learn(target, context, own, judged, stand, candidate, t, scores, z, rows, best, c):
     """Learn from one choice.
 
     Parameters
@@ -136,6 +136,8 @@ def learn(target, context, own, stand, candidate, t, scores, z, rows, best, c):
         Position in :data:`models.combine.CONTEXTS`.
     own, stand : ndarray of float32, shape (len(OWN), rows) and (len(STANDING), rows)
         What the scorers say; the standing ones standardised.
+    judged : ndarray of int32
+        See :func:`models.combine.score_own`.
     candidate : ndarray of bool, shape (n,)
         What he could have chosen, among the first n rows.
     t : Tables
@@ -146,13 +148,12 @@ def learn(target, context, own, stand, candidate, t, scores, z, rows, best, c):
     """
     n_own, n = len(OWN), len(SCORERS)
     c.taught[context] += 1
-    centres, factors = np.zeros(n_own), np.zeros(n_own)
+    centres, factors = np.empty(n_own), np.empty(n_own)
+    own_moments(own, judged, candidate, t, centres, factors)
     scores[:] = np.float32(0.0)
     for f in range(n):
         weight = c.base[f] + c.shifts[context, f]
         if f < n_own:
-            if speaks(f, t):
-                centres[f], factors[f] = moments(own[f], candidate)
             _add(np.float32(weight * factors[f]), own[f], scores)
         else:
             _add(np.float32(weight), stand[f - n_own], scores)
@@ -160,7 +161,11 @@ def learn(target, context, own, stand, candidate, t, scores, z, rows, best, c):
     c.ranked[0] += 1
     c.hits[n] += above < HIT_DEPTH
     for f in range(n):
-        c.hits[f] += _above(own[f] if f < n_own else stand[f - n_own], target, candidate) < HIT_DEPTH
+        # What says nothing has the same of all: no hit.
+        if f >= n_own:
+            c.hits[f] += _above(stand[f - n_own], target, candidate) < HIT_DEPTH
+        elif speaks(f, judged, t):
+            c.hits[f] += _above(own[f], target, candidate) < HIT_DEPTH
     if above >= _GATE:
         return
 
@@ -188,12 +193,7 @@ def _add(weight, scores, out):
 @inline
 def _above(scores, target, candidate):
     """Return how many candidates stand above the target, ties half."""
-    above = 0
-    equal = 0
-    own = scores[target]
-    for x in range(len(candidate)):
-        above += candidate[x] and scores[x] > own
-        equal += candidate[x] and scores[x] == own
+    above, equal = counts_above(scores, scores[target], candidate)
     return above + 0.5 * (equal - 1)
 
 

@@ -15,10 +15,9 @@ from contracts.learning import HISTORY
 from models.combine import EMBEDDINGS, FOLLOWED, OPINION, OWN, STANDING, TOGETHER, Tables
 from models.kernel import inline, kernel
 from models.profiles import Profiles
+from models.scorers import cooccurrence
 from models.scorers.cooccurrence import WINDOW
-from models.scorers.cooccurrence import scales as pair_scales
 from models.scorers.embeddings import _REACH, _WEIGHTS, DIMENSIONS
-from models.selection import NONE
 
 GROUNDS = 2
 """How many earlier items a reason names."""
@@ -54,63 +53,63 @@ def contributions(
 
 @kernel
 def _contributions(rows, recent, judged, opinion, scales, t, terms):
-    position_of = np.full(len(t.known), NONE, np.int32)
-    _fill(rows, recent, judged, opinion, scales, t, position_of, HISTORY, terms)
+    moves = _moves(recent, HISTORY, t)
+    for position in range(len(rows)):
+        for f in range(_ADDITIVE):
+            _terms(rows[position], f, recent, judged, opinion, moves, scales, t, terms[position, f])
 
 
 @inline
-def _fill(rows, recent, judged, opinion, scales, t, position_of, look_back, terms):
-    """Add the terms of the ``look_back`` latest items; ``position_of`` is -1 everywhere before and after."""
-    n = len(rows)
-    for position in range(n):
-        position_of[rows[position]] = position
-    vector = np.empty(DIMENSIONS, np.float32)
+def _moves(recent, look_back, t):
+    """Return what each of the ``look_back`` latest items adds to the user's vector, shape (look_back, d)."""
+    moves = np.zeros((look_back, DIMENSIONS), np.float32)
     for k in range(look_back):
-        if recent[k] < 0:
-            continue
-        vector[:] = 0.0
         for s in range(len(_REACH)):
-            if k < _REACH[s]:
+            if recent[k] >= 0 and k < _REACH[s]:
                 for d in range(DIMENSIONS):
-                    vector[d] += _WEIGHTS[s, k] * t.vectors.inputs[recent[k], s, d]
-        for position in range(n):
+                    moves[k, d] += _WEIGHTS[s, k] * t.vectors.inputs[recent[k], s, d]
+    return moves
+
+
+@inline
+def _terms(x, f, recent, judged, opinion, moves, scales, t, terms):
+    """Write what each of his latest items adds to the score of item x under scorer f."""
+    p = t.pairs
+    if f == EMBEDDINGS:
+        for k in range(len(terms)):
             dot = np.float32(0.0)
             for d in range(DIMENSIONS):
-                dot += vector[d] * t.vectors.outputs[rows[position], d]
-            terms[position, EMBEDDINGS, k] = scales[EMBEDDINGS] * dot
-    p = t.pairs
+                dot += moves[k, d] * t.vectors.outputs[x, d]
+            terms[k] = scales[EMBEDDINGS] * dot
+        return
+    terms[:] = np.float32(0.0)
     for k in range(WINDOW):
-        row = max(recent[k], judged[k])
-        if row < 0:
+        row = recent[k] if f != OPINION else judged[k]
+        place = cooccurrence.find(row, x, p) if row >= 0 else np.int64(-1)
+        if place < 0:
             continue
-        after_scale, both_scale = pair_scales(row, k, p)
-        liked = np.float32(recent[k] >= 0)
-        for place in range(p.starts[row], p.starts[row] + p.rooms[row]):
-            position = position_of[p.neighbours[place]]
-            if position >= 0 and p.neighbours[place] != row:
-                n_after = np.float32(p.after[place])
-                both = both_scale * np.sqrt(n_after + np.float32(p.before[place]))
-                terms[position, FOLLOWED, k] = liked * scales[FOLLOWED] * after_scale * np.sqrt(n_after)
-                terms[position, TOGETHER, k] = liked * scales[TOGETHER] * both
-                terms[position, OPINION, k] = scales[OPINION] * opinion[k] * both
-    for position in range(n):
-        position_of[rows[position]] = NONE
+        after_scale, both_scale = cooccurrence.scales(row, k, p)
+        n_after, n_before = np.float32(p.after[place]), np.float32(p.before[place])
+        if f == FOLLOWED:
+            terms[k] = scales[FOLLOWED] * after_scale * np.sqrt(n_after)
+        elif f == TOGETHER:
+            terms[k] = scales[TOGETHER] * both_scale * np.sqrt(n_after + n_before)
+        else:
+            terms[k] = scales[OPINION] * opinion[k] * both_scale * np.sqrt(n_after + n_before)
 
 
 @inline
-def reasons(
-    rows, recent, judged, opinion, scales, means, weights, own, standing, t, position_of, scorers, grounds
-):  # fmt: skip
+def reasons(rows, recent, judged, opinion, scales, means, weights, own, standing, t, scorers, grounds):
     """Find the loudest scorer of each of the first items, and the earlier items with the largest terms under it.
 
-    Loudest is the scorer that lifts the item furthest above its mean over all items. ``position_of`` is scratch, -1
-    for every row before and after. ``scorers`` and ``grounds`` are filled.
+    Loudest is the scorer that lifts the item furthest above its mean over all items. ``scorers`` and ``grounds`` are
+    filled.
     """
     n = min(len(rows), len(scorers))
     if n == 0:
         return
-    terms = np.zeros((n, _ADDITIVE, HISTORY), np.float32)
-    _fill(rows[:n], recent, judged, opinion, scales, t, position_of, _LOOK_BACK, terms)
+    terms = np.empty(_LOOK_BACK, np.float32)
+    moves = _moves(recent, _LOOK_BACK, t)
     for position in range(n):
         x = rows[position]
         loudest, most = 0, np.float64(-1e30)
@@ -124,12 +123,13 @@ def reasons(
         scorers[position] = loudest
         if loudest >= _ADDITIVE:
             continue
+        _terms(x, loudest, recent, judged, opinion, moves, scales, t, terms)
         for g in range(GROUNDS):
-            k = int(np.argmax(terms[position, loudest]))
-            if terms[position, loudest, k] <= 0.0:
+            k = int(np.argmax(terms))
+            if terms[k] <= 0.0:
                 break
             ground = max(recent[k], judged[k])
             grounds[position, g] = ground
-            for again in range(HISTORY):  # an item that he had twice is one ground
+            for again in range(_LOOK_BACK):  # an item that he had twice is one ground
                 if max(recent[again], judged[again]) == ground:
-                    terms[position, loudest, again] = 0.0
+                    terms[again] = 0.0

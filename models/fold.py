@@ -76,7 +76,7 @@ def fold(e, first, m):
     """
     t = m.tables
     n = len(t.known)
-    own, stand = np.empty((len(combine.OWN), n), np.float32), np.empty((len(combine.STANDING), n), np.float32)
+    own, stand = np.zeros((len(combine.OWN), n), np.float32), np.empty((len(combine.STANDING), n), np.float32)
     scores, scratch = np.empty(n, np.float32), np.empty(n, np.float32)
     z = np.empty((COMPETE + 1, len(combine.SCORERS)))
     rows, best = np.empty(COMPETE + 1, np.int32), np.empty(COMPETE + 1, np.float32)
@@ -114,7 +114,9 @@ def fold(e, first, m):
             combine.score_own(products, mine, judged[:length], opinion[:length], t, own)
             combine.stand(t, known, scratch, stand)
             _allow(mine_all, False, m)
-            combiner.learn(row, context, own, stand, known, t, scores[:reach], z, rows, best, m.choices)
+            combiner.learn(
+                row, context, own, judged[:length], stand, known, t, scores[:reach], z, rows, best, m.choices
+            )
             _allow(mine_all, True, m)
         seen_from += max(e.had[index], 0)
 

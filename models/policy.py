@@ -164,6 +164,7 @@ def arrange(picked, best, all_scores, outputs, rules, salt, rows, scores):
     """
     placed = np.zeros(len(picked), np.bool_)
     closest, inverse_norms = _start_diversity(picked, outputs, rules)
+    free = rules.diversity == 0.0 and not rules.limits.any()
     first = 0
     length = 0
     explored_from, explored_to, explored = 0, 0, 0
@@ -178,7 +179,10 @@ def arrange(picked, best, all_scores, outputs, rules, salt, rows, scores):
             if _few_on_page(rows[start:length], rules) < explored:
                 row = _explore(all_scores, rules, salt, rows, start, length)
         if row < 0:
-            index = _next(picked, best, placed, first, closest, rules, rows[start:length])
+            if free:
+                index = first if first < len(picked) else -1
+            else:
+                index = _next(picked, best, placed, first, closest, rules, rows[start:length])
             if index < 0:
                 break
             row = picked[index]

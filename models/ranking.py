@@ -159,7 +159,7 @@ def apart(vector: NDArray[np.float32], user: Profiles, candidate: NDArray[np.boo
     """
     n = len(candidate)
     scores = Scores(
-        np.empty((len(OWN), n), np.float32), standing(t), np.empty(len(OWN), np.float32), 0.0, np.empty(n, np.float32)
+        np.zeros((len(OWN), n), np.float32), standing(t), np.empty(len(OWN), np.float32), 0.0, np.empty(n, np.float32)
     )
     weights = t.weights[user.context[0]]
     scores.shift = float(
@@ -174,7 +174,7 @@ def apart(vector: NDArray[np.float32], user: Profiles, candidate: NDArray[np.boo
 @kernel
 def _apart(products, recent, judged, opinion, candidate, weights, prior_, t, own, scales, out):
     score_own(products, recent, judged, opinion, t, own)
-    return blend(own, candidate, weights, prior_, t, scales, np.empty(len(OWN)), out)
+    return blend(own, judged, candidate, weights, prior_, t, scales, np.empty(len(OWN)), out)
 
 
 @kernel
@@ -183,14 +183,15 @@ def _ranks(
     by_blend, by_popularity,
 ):  # fmt: skip
     n = products.shape[1]
-    own, scores = np.empty((len(OWN), n), np.float32), np.empty(n, np.float32)
+    own, scores = np.zeros((len(OWN), n), np.float32), np.empty(n, np.float32)
     scales, means = np.empty(len(OWN), np.float32), np.empty(len(OWN))
     candidate = t.known.copy()
     for user in range(len(targets)):
         mine = seen[starts[user] : starts[user] + lengths[user]]
         _take_out(mine, candidate, t)
         score_own(products[user], recent[user], judged[user], opinion[user], t, own)
-        blend(own, candidate, t.weights[context[user]], prior_[context[user]], t, scales, means, scores)
+        weights = t.weights[context[user]]
+        blend(own, judged[user], candidate, weights, prior_[context[user]], t, scales, means, scores)
         by_blend[user] = mean_rank(scores, targets[user], candidate)
         by_popularity[user] = mean_rank(popularity, targets[user], candidate)
         _put_back(mine, candidate, t)
@@ -232,10 +233,9 @@ def _top(
     rows, scores, scorers, grounds,
 ):  # fmt: skip
     n = products.shape[1]
-    own, blended = np.empty((len(OWN), n), np.float32), np.empty(n, np.float32)
+    own, blended = np.zeros((len(OWN), n), np.float32), np.empty(n, np.float32)
     scales, means = np.empty(len(OWN), np.float32), np.empty(len(OWN))
     candidate = t.known.copy()
-    position_of = np.full(n, NONE, np.int16)
     candidates = rules.surplus * rows.shape[1]
     picked, best = np.empty(candidates, np.int32), np.empty(candidates, np.float32)
     for user in range(len(products)):
@@ -243,7 +243,7 @@ def _top(
         weights = t.weights[context[user]]
         _take_out(mine, candidate, t)
         score_own(products[user], recent[user], judged[user], opinion[user], t, own)
-        blend(own, candidate, weights, prior_[context[user]], t, scales, means, blended)
+        blend(own, judged[user], candidate, weights, prior_[context[user]], t, scales, means, blended)
         for x in range(n):
             if withheld[x]:
                 blended[x] = EXCLUDED
@@ -257,6 +257,6 @@ def _top(
         )
         explain.reasons(
             rows[user, :length], recent[user], judged[user], opinion[user], scales, means, weights, own, standing_, t,
-            position_of, scorers[user], grounds[user],
+            scorers[user], grounds[user],
         )  # fmt: skip
         _put_back(mine, candidate, t)

@@ -11,47 +11,91 @@ EXCLUDED = np.float32(-1e30)
 """The score of what must not be chosen."""
 NONE = -1
 """The row of nothing."""
+_COLUMNS = 4  # so many columns for each score wanted …
+_DEEPEST = 32  # … of so many scores at most
+_PROBES = 40
 
 
 @inline
 def mean_rank(scores, target, candidate):
     """Return the rank of ``target`` among the candidates, itself one or not: 1 = best, ties at their mean rank."""
-    above = 0
-    equal = 0
-    own = scores[target]
-    for x in range(len(scores)):
-        above += candidate[x] and scores[x] > own
-        equal += candidate[x] and scores[x] == own
+    above, equal = counts_above(scores, scores[target], candidate)
     return 1.0 + above + 0.5 * (equal - candidate[target])
 
 
 @inline
-def select(scores, rows, best):
-    """Write the largest scores and their rows, best first; return how many there are.
+def counts_above(scores, limit, candidate):
+    """Return how many candidates stand above a limit, and how many on it."""
+    # In 32 bits and without branches: this is done for all items.
+    above = equal = np.int32(0)
+    for x in range(len(candidate)):
+        above = np.int32(above + np.int32(candidate[x] & (scores[x] > limit)))
+        equal = np.int32(equal + np.int32(candidate[x] & (scores[x] == limit)))
+    return above, equal
 
-    A threshold is found by bisection between which and the maximum lie at least ``wanted`` scores and not many more:
-    each probe is one vectorised count, and only what passes is sorted.
+
+@inline
+def select(scores, rows, best):
+    """Write the largest scores and their rows, best first, equal ones in the order of rows; return how many there are.
+
+    The scores are dealt into columns. At least ``wanted`` scores reach the ``wanted``-th largest of the columns'
+    maxima, and hardly more do, because the best ones seldom meet in a column: that limit is found among the maxima, and
+    only the columns that reach it are looked at again.
     """
     wanted = len(rows)
+    depth = max(1, min(_DEEPEST, len(scores) // max(_COLUMNS * wanted, 1)))
+    maxima = scores[: len(scores) // depth].copy()
+    columns = len(maxima)
+    for level in range(1, depth + 1):
+        part = scores[level * columns : (level + 1) * columns]
+        for column in range(len(part)):
+            score, most = part[column], maxima[column]
+            maxima[column] = score if score > most else most
+    limit = _limit(maxima, wanted)
+
+    reaching = np.empty(columns, np.int32)
+    n = 0
+    for column in range(columns):
+        reaching[n] = column
+        n += maxima[column] >= limit
+    found = np.empty(n * (depth + 1), np.int32)
+    k = 0
+    for level in range(depth + 1):
+        for index in range(n):
+            x = level * columns + reaching[index]
+            if x < len(scores) and scores[x] >= limit and scores[x] > EXCLUDED:
+                found[k] = x
+                k += 1
+    found = found[:k]
+    # Stable, so that equal scores stand in the order of their rows.
+    order = np.argsort(-scores[found], kind="mergesort")
+    length = min(wanted, k)
+    for position in range(length):
+        rows[position] = found[order[position]]
+        best[position] = scores[rows[position]]
+    return length
+
+
+@inline
+def _limit(scores, wanted):
+    """Return what at least ``wanted`` of the scores reach, and not many more; what all reach where there are fewer.
+
+    By bisection between what all reach and the maximum; each probe is one vectorised count.
+    """
+    low, high = -EXCLUDED, EXCLUDED
     finite = 0
-    low = -EXCLUDED
-    high = EXCLUDED
-    # Without branches, here and below: this is done for every item of every list.
     for x in range(len(scores)):
         s = scores[x]
         finite += s > EXCLUDED
         low = min(low, s if s > EXCLUDED else -EXCLUDED)
         high = max(high, s)
-    wanted = min(wanted, finite)
-    if wanted == 0:
-        return 0
+    if finite < wanted:
+        return scores.dtype.type(EXCLUDED)
     passed = finite
-    for _ in range(40):
-        # Ties may keep the count from ever coming down to ``wanted``: then all of them are sorted.
-        if passed <= wanted + wanted // 2 or high <= low:
-            break
+    for _ in range(_PROBES):
+        # Ties may keep the count from ever coming down to ``wanted``.
         middle = low + (high - low) * np.float32(0.5)
-        if middle <= low or middle >= high:
+        if passed <= wanted + wanted // 8 or middle <= low or middle >= high:
             break
         count = 0
         for x in range(len(scores)):
@@ -60,15 +104,4 @@ def select(scores, rows, best):
             low, passed = middle, count
         else:
             high = middle
-    found = np.empty(len(scores) + 1, np.int32)
-    k = 0
-    for x in range(len(scores)):
-        found[k] = x
-        k += scores[x] >= low
-    found = found[:k]
-    # Stable, so that equal scores stand in the order of their rows.
-    order = np.argsort(-scores[found], kind="mergesort")
-    for k in range(wanted):
-        rows[k] = found[order[k]]
-        best[k] = scores[rows[k]]
-    return wanted
+    return low

@@ -29,12 +29,12 @@ def machine() -> dict[str, Any]:
 def versions(url: str) -> dict[str, str]:
     """Return the versions of Python, the libraries, Kafka and the Redis at ``url``."""
     server = redis.Redis.from_url(url).info("server")
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
-        "kafka": KAFKA_VERSION,
-        "redis-server": str(server["redis_version"]),
-    }
+    return {**libraries(), "kafka": KAFKA_VERSION, "redis-server": str(server["redis_version"])}
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions of Python and the libraries."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
 def load() -> float:

@@ -78,20 +78,24 @@ def temporary_place() -> Iterator[Place]:
         yield Place(settings)
 
 
-def figures_of(*arguments: object) -> dict[str, Any]:
+def figures_of(*arguments: object, timeout: float = _TIMEOUT_S, **variables: str) -> dict[str, Any]:
     """Run Python with these arguments, a file or ``-m`` and a module of ours; return the JSON of its last line.
+
+    ``variables`` are added to its environment.
 
     Raises
     ------
     HeadraceError
-        When it fails, or takes longer than five minutes.
+        When it fails, or takes longer than ``timeout`` seconds.
     """
     command = [sys.executable, *map(str, arguments)]
     name = " ".join(command[1:3])
     try:
-        done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=ROOT, timeout=_TIMEOUT_S)
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment() | variables, cwd=ROOT, timeout=timeout
+        )
     except subprocess.TimeoutExpired as error:
-        raise HeadraceError(f"{name} did not end within {_TIMEOUT_S:.0f} s") from error
+        raise HeadraceError(f"{name} did not end within {timeout:.0f} s") from error
     if done.returncode:
         raise HeadraceError(f"{name} ended with status {done.returncode}: {done.stderr.strip()[-2000:]}")
     figures: dict[str, Any] = orjson.loads(done.stdout.strip().splitlines()[-1])

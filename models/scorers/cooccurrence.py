@@ -155,13 +155,32 @@ def _count(row, neighbour, units, counts, p):
 
 
 @inline
+def find(row, neighbour, p):
+    """Return where a neighbour's entry stands in the pool, -1 where an item has none of it."""
+    room = p.rooms[row]
+    first = _first(neighbour)
+    for step in range(min(_REACH, room)):
+        place = p.starts[row] + ((first + step) & np.int64(room - 1))
+        if p.neighbours[place] == row:
+            return np.int64(-1)
+        if p.neighbours[place] == neighbour:
+            return place
+    return np.int64(-1)
+
+
+@inline
+def _first(neighbour):
+    return (np.int64(neighbour) * np.int64(0x9E3779B1)) >> np.int64(15)
+
+
+@inline
 def _place(row, neighbour, p):
     """Return where a neighbour's entry stands or may stand, -1 where the table must grow first."""
     room = p.rooms[row]
     if room == 0:
         return -1
     start = p.starts[row]
-    first = (np.int64(neighbour) * np.int64(0x9E3779B1)) >> np.int64(15)
+    first = _first(neighbour)
     weakest, least = start, np.int64(2) ** 62
     for step in range(_REACH):
         place = start + ((first + step) & np.int64(room - 1))
@@ -267,15 +286,25 @@ def score(recent, p, followed, together):
         if row < 0:
             continue
         after_scale, both_scale = scales(row, k, p)
-        start, room = p.starts[row], p.rooms[row]
-        for entry in range(room):
-            n_after = np.float32(p.after[start + entry])
+        table = slice(p.starts[row], p.starts[row] + p.rooms[row])
+        neighbours, after, before = p.neighbours[table], p.after[table], p.before[table]
+        for entry in range(len(neighbours)):
+            n_after = np.float32(after[entry])
             after_terms[entry] = after_scale * np.sqrt(n_after)
-            both_terms[entry] = both_scale * np.sqrt(n_after + np.float32(p.before[start + entry]))
-        for entry in range(room):
-            x = p.neighbours[start + entry]
+            both_terms[entry] = both_scale * np.sqrt(n_after + np.float32(before[entry]))
+        for entry in range(len(neighbours)):
+            x = np.uint32(neighbours[entry])
             followed[x] += after_terms[entry]
             together[x] += both_terms[entry]
+
+
+@inline
+def has_opinion(judged):
+    """Return whether :func:`score_opinion` has anything to add."""
+    has = False
+    for k in range(min(WINDOW, len(judged))):
+        has |= judged[k] >= 0
+    return has
 
 
 @inline

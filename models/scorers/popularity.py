@@ -66,6 +66,25 @@ class Popularity(RowArrays):
 
 
 @inline
+def score(c, out):
+    """Score all items under each half-life by the root of their counts; ``out`` is float32 of shape (4 or more, rows).
+
+    It is written out half-life by half-life, so that an item's four counts are read at once.
+    """
+    popular, trending, daily, weekly = out[POPULAR], out[TRENDING], out[DAILY], out[WEEKLY]
+    scales = 2.0**-c.ages
+    s0, s1, s2, s3 = scales[POPULAR], scales[TRENDING], scales[DAILY], scales[WEEKLY]
+    counts = c.counts.reshape(-1)
+    for x in range(len(popular)):
+        # Unsigned, or each index would be looked at for being one from the end.
+        at = np.uint64(4) * np.uint64(x)
+        popular[x] = np.sqrt(np.float32(counts[at] * s0))
+        trending[x] = np.sqrt(np.float32(counts[at + np.uint64(1)] * s1))
+        daily[x] = np.sqrt(np.float32(counts[at + np.uint64(2)] * s2))
+        weekly[x] = np.sqrt(np.float32(counts[at + np.uint64(3)] * s3))
+
+
+@inline
 def learn(row, weight, time, c):
     """Learn one event: ``time`` in ms since the epoch."""
     passed = max(time - c.clock[0], 0) if c.clock[0] >= 0 else 0
