@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from workload import events, know, run
 
 from contracts.events import item_key
 from models.catalogue import UNKNOWN, Catalogue
+from models.engine import Engine
 
 names = st.text(max_size=3) | st.integers(0, 30).map(str)
 
@@ -26,13 +29,17 @@ def test_rows_follow_first_appearance(calls: list[list[str]]) -> None:
     assert catalogue.keys[: len(expected)].tolist() == [item_key(name) for name in expected]
 
 
-def had(catalogue: Catalogue, rows: NDArray[np.int32]) -> None:
-    """Count one event for each row, as the fold does."""
-    for row in rows.tolist():
-        catalogue.events[row] += 1
-        if catalogue.events[row] == catalogue.admit_after:
-            catalogue.known[catalogue.n_known] = row
-            catalogue.known_count += 1
+def test_an_item_is_known_from_its_first_event_on() -> None:
+    stream, model = events(300, items=120), Engine(resident_users=100)
+    catalogue, wished = model.items.catalogue, Counter[str]()
+    for observation in run(model, stream, 20):
+        assert [catalogue.ids[row] for row in catalogue.known[: catalogue.n_known]] == list(wished)
+        assert dict(zip(catalogue.ids, catalogue.events.tolist(), strict=False)) == {
+            item: wished[item] for item in catalogue.ids
+        }
+        lessons = observation.lessons
+        wished.update(lessons.items[item] for item in lessons.item[lessons.weight > 0])
+    assert len(wished) > 50
 
 
 def test_an_item_that_was_never_admitted_has_no_row() -> None:
@@ -53,8 +60,7 @@ def test_asking_gives_no_row() -> None:
 def test_growth_loses_nothing() -> None:
     catalogue, names = Catalogue(), [f"item {index}" for index in range(5000)]
     for start in range(0, len(names), 700):
-        rows = catalogue.admit(names[start : start + 700])
-        had(catalogue, rows)
+        know(catalogue, catalogue.admit(names[start : start + 700]))
     assert catalogue.capacity >= 5000
     assert catalogue.admit(names).tolist() == list(range(5000))
     assert catalogue.events[:5000].tolist() == [1] * 5000
@@ -63,10 +69,10 @@ def test_growth_loses_nothing() -> None:
 
 def test_a_restored_catalogue_goes_on_as_if_nothing_had_happened() -> None:
     catalogue, other = Catalogue(), Catalogue()
-    had(catalogue, catalogue.admit(map(str, range(1500)))[::-2])
+    know(catalogue, catalogue.admit(map(str, range(1500)))[::-2])
     other.restore(catalogue.state())
     for each in (catalogue, other):
-        had(each, each.admit(["7", "new", "8"]))
+        know(each, each.admit(["7", "new", "8"]))
     assert other.ids == catalogue.ids
     assert other.events[:1501].tolist() == catalogue.events[:1501].tolist()
     assert other.known[: other.n_known].tolist() == catalogue.known[: catalogue.n_known].tolist()
@@ -74,9 +80,9 @@ def test_a_restored_catalogue_goes_on_as_if_nothing_had_happened() -> None:
 
 def test_a_state_does_not_change_with_the_catalogue() -> None:
     catalogue = Catalogue()
-    had(catalogue, catalogue.admit(["a"]))
+    know(catalogue, catalogue.admit(["a"]))
     state = catalogue.state()
-    had(catalogue, catalogue.admit(["a", "b"]))
+    know(catalogue, catalogue.admit(["a", "b"]))
     assert state["ids"] == ["a"]
     assert state["events"].tolist() == [1]
     assert state["known"].tolist() == [0]

@@ -11,6 +11,7 @@ import pytest
 from river import optim, reco
 
 from evaluation.contenders import MODELS, OTHERS, RIVER, Contender, Learned, Moment, contender, cosine, neighbours
+from models.profiles import Profiles
 
 USERS, ITEMS = 40, 30
 Row = tuple[int, int]
@@ -37,7 +38,8 @@ def moment(user: int, recent: list[int]) -> Any:
     history = np.full(50, -1, np.int32)
     history[: len(recent)] = recent
     nothing: Any = None
-    return Moment(0, user, 0, nothing, nothing, history, np.ones(ITEMS, np.bool_), 0)
+    profile = Profiles(history[None], nothing, nothing, nothing)
+    return Moment(0, user, 0, nothing, nothing, profile, np.ones(ITEMS, np.bool_), 0)
 
 
 def had(stream: list[Row]) -> dict[int, list[int]]:

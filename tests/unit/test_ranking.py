@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from workload import events, introduce, learned
+from workload import events, introduce, know, learned
 
 from models.combine import SCORERS, Tables
 from models.engine import Engine
@@ -53,12 +53,6 @@ class Users:
     def scores(self, user: int, t: Tables) -> np.ndarray:
         """Return the scores that the user's items have by the formula."""
         return reference.blend(self.each[user], reference.candidates(t, self.mine[user]), t).scores
-
-
-def know(engine: Engine, rows: np.ndarray) -> None:
-    """Let items be known that nobody chose."""
-    catalogue = engine.items.catalogue
-    catalogue.events[rows], catalogue.known[: len(rows)], catalogue.known_count[0] = 1, rows, len(rows)
 
 
 def unruled(t: Tables, b: int) -> Rules:
@@ -131,7 +125,7 @@ def test_scores_are_finite_without_history_items_or_users(engine: Engine, t: Tab
 def test_items_that_are_alike_stand_in_the_order_of_their_rows() -> None:
     engine = Engine(resident_users=10)
     rows = introduce(engine.items, [str(index) for index in range(300)])
-    know(engine, rows)
+    know(engine.items.catalogue, rows)
     embeddings = engine.items.embeddings
     embeddings.outputs[:300] = embeddings.outputs[np.arange(300) % 4]
     made = lists(Users(engine, 8, rows=300), engine.items.tables(), 100)
@@ -162,7 +156,7 @@ def test_ranks_are_the_positions_among_the_candidates(engine: Engine, t: Tables)
 def test_ties_are_at_their_mean_rank() -> None:
     engine = Engine(resident_users=10)
     rows = introduce(engine.items, [str(index) for index in range(9)])
-    know(engine, rows[:8])
+    know(engine.items.catalogue, rows[:8])
     engine.items.embeddings.outputs[:9] = engine.items.embeddings.outputs[0]
     engine.items.embeddings.biases[:9] = [3, 2, 2, 2, 1, 1, 0, 0, 9]
     users = Users(engine, 8)
