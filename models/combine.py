@@ -98,30 +98,25 @@ def score_own(products, recent, judged, opinion, t, own):
         What it is, 0 where he has none.
     t : Tables
     own : ndarray of float32, shape (len(OWN), rows)
-        Result; the scores of one that does not speak, see :func:`speaks`, stay as they are.
+        Result; where repeats are off, their scores stay as they are: zeros.
     """
     for x in range(len(products)):
         own[EMBEDDINGS, x] = products[x] + t.vectors.biases[x]
-    own[FOLLOWED] = np.float32(0.0)
-    own[TOGETHER] = np.float32(0.0)
+    own[FOLLOWED:AGAIN] = np.float32(0.0)
     cooccurrence.score(recent, t.pairs, own[FOLLOWED], own[TOGETHER])
-    if speaks(OPINION, judged, t):
-        own[OPINION] = np.float32(0.0)
-        cooccurrence.score_opinion(judged, opinion, t.pairs, own[OPINION])
-    if speaks(AGAIN, judged, t):
+    cooccurrence.score_opinion(judged, opinion, t.pairs, own[OPINION])
+    if t.allow_repeats:
         own[AGAIN] = np.float32(0.0)
         repeats.score(recent, t.repeats, own[AGAIN])
 
 
 @inline
-def blend(own, judged, candidate, weights, standing_part, t, scales, means, out):
+def blend(own, candidate, weights, standing_part, t, scales, means, out):
     """Blend what was scored for one user.
 
     Parameters
     ----------
     own : ndarray of float32, shape (len(OWN), rows)
-    judged : ndarray of int32, shape (HISTORY,)
-        See :func:`score_own`.
     candidate : ndarray of bool, shape (rows,)
         The known items that he may choose: what mean and deviation are taken over.
     weights : ndarray of float32, shape (len(SCORERS),)
@@ -137,7 +132,7 @@ def blend(own, judged, candidate, weights, standing_part, t, scales, means, out)
         What is subtracted from the sum: ``out = Σ_f scales_f · own_f + standing_part − centre``.
     """
     inverses = np.empty(len(OWN))
-    own_moments(own, judged, candidate, t, means, inverses)
+    own_moments(own, candidate, t, means, inverses)
     centre = 0.0
     for f in range(len(OWN)):
         scales[f] = weights[f] * np.float32(inverses[f])
@@ -156,21 +151,13 @@ def blend(own, judged, candidate, weights, standing_part, t, scales, means, out)
 
 
 @inline
-def speaks(f, judged, t):
-    """Return whether an own scorer has anything to say of a user: the opinion of one who has some, repeats if any."""
-    if f == OPINION:
-        return cooccurrence.has_opinion(judged)
-    return f != AGAIN or t.allow_repeats
-
-
-@inline
-def own_moments(own, judged, candidate, t, means, inverses):
-    """Write :func:`moments` of a user's own scorers, zeros of one that does not speak."""
+def own_moments(own, candidate, t, means, inverses):
+    """Write :func:`moments` of a user's own scorers, zeros of one that has nothing to say."""
     for f in (OPINION, AGAIN):
         means[f] = inverses[f] = 0.0
-        if speaks(f, judged, t):
+        if (f != AGAIN or t.allow_repeats) and _says_anything(own[f]):
             means[f], inverses[f] = moments(own[f], candidate)
-    # The others, which always speak, in one pass.
+    # The others in one pass.
     embeddings, followed, together = own[EMBEDDINGS], own[FOLLOWED], own[TOGETHER]
     count = np.int32(0)
     total_e = total_f = total_t = squares_e = squares_f = squares_t = 0.0
@@ -189,6 +176,14 @@ def own_moments(own, judged, candidate, t, means, inverses):
     means[EMBEDDINGS], inverses[EMBEDDINGS] = _moments_of(count, total_e, squares_e)
     means[FOLLOWED], inverses[FOLLOWED] = _moments_of(count, total_f, squares_f)
     means[TOGETHER], inverses[TOGETHER] = _moments_of(count, total_t, squares_t)
+
+
+@inline
+def _says_anything(scores):
+    anything = False
+    for x in range(len(scores)):
+        anything |= scores[x] != 0.0
+    return anything
 
 
 @inline

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import RowArrays
-from models.combine import CONTEXTS, OWN, RETURNS_AFTER_S, SCORERS, own_moments, speaks
+from models.combine import CONTEXTS, OWN, RETURNS_AFTER_S, SCORERS, own_moments
 from models.kernel import inline
 from models.selection import EXCLUDED, counts_above, select
 
@@ -125,7 +125,7 @@ def is_due(context, events, n_known, c):
 
 
 @inline
-def learn(target, context, own, judged, stand, candidate, t, scores, z, rows, best, c):
+def learn(target, context, own, stand, candidate, t, scores, z, rows, best, c):
     """Learn from one choice.
 
     Parameters
@@ -136,8 +136,6 @@ def learn(target, context, own, judged, stand, candidate, t, scores, z, rows, be
         Position in :data:`models.combine.CONTEXTS`.
     own, stand : ndarray of float32, shape (len(OWN), rows) and (len(STANDING), rows)
         What the scorers say; the standing ones standardised.
-    judged : ndarray of int32
-        See :func:`models.combine.score_own`.
     candidate : ndarray of bool, shape (n,)
         What he could have chosen, among the first n rows.
     t : Tables
@@ -149,7 +147,7 @@ def learn(target, context, own, judged, stand, candidate, t, scores, z, rows, be
     n_own, n = len(OWN), len(SCORERS)
     c.taught[context] += 1
     centres, factors = np.empty(n_own), np.empty(n_own)
-    own_moments(own, judged, candidate, t, centres, factors)
+    own_moments(own, candidate, t, centres, factors)
     scores[:] = np.float32(0.0)
     for f in range(n):
         weight = c.base[f] + c.shifts[context, f]
@@ -161,11 +159,7 @@ def learn(target, context, own, judged, stand, candidate, t, scores, z, rows, be
     c.ranked[0] += 1
     c.hits[n] += above < HIT_DEPTH
     for f in range(n):
-        # What says nothing has the same of all: no hit.
-        if f >= n_own:
-            c.hits[f] += _above(stand[f - n_own], target, candidate) < HIT_DEPTH
-        elif speaks(f, judged, t):
-            c.hits[f] += _above(own[f], target, candidate) < HIT_DEPTH
+        c.hits[f] += _above(own[f] if f < n_own else stand[f - n_own], target, candidate) < HIT_DEPTH
     if above >= _GATE:
         return
 

@@ -114,9 +114,7 @@ def fold(e, first, m):
             combine.score_own(products, mine, judged[:length], opinion[:length], t, own)
             combine.stand(t, known, scratch, stand)
             _allow(mine_all, False, m)
-            combiner.learn(
-                row, context, own, judged[:length], stand, known, t, scores[:reach], z, rows, best, m.choices
-            )
+            combiner.learn(row, context, own, stand, known, t, scores[:reach], z, rows, best, m.choices)
             _allow(mine_all, True, m)
         seen_from += max(e.had[index], 0)
 

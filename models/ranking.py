@@ -174,7 +174,7 @@ def apart(vector: NDArray[np.float32], user: Profiles, candidate: NDArray[np.boo
 @kernel
 def _apart(products, recent, judged, opinion, candidate, weights, prior_, t, own, scales, out):
     score_own(products, recent, judged, opinion, t, own)
-    return blend(own, judged, candidate, weights, prior_, t, scales, np.empty(len(OWN)), out)
+    return blend(own, candidate, weights, prior_, t, scales, np.empty(len(OWN)), out)
 
 
 @kernel
@@ -191,7 +191,7 @@ def _ranks(
         _take_out(mine, candidate, t)
         score_own(products[user], recent[user], judged[user], opinion[user], t, own)
         weights = t.weights[context[user]]
-        blend(own, judged[user], candidate, weights, prior_[context[user]], t, scales, means, scores)
+        blend(own, candidate, weights, prior_[context[user]], t, scales, means, scores)
         by_blend[user] = mean_rank(scores, targets[user], candidate)
         by_popularity[user] = mean_rank(popularity, targets[user], candidate)
         _put_back(mine, candidate, t)
@@ -243,7 +243,7 @@ def _top(
         weights = t.weights[context[user]]
         _take_out(mine, candidate, t)
         score_own(products[user], recent[user], judged[user], opinion[user], t, own)
-        blend(own, judged[user], candidate, weights, prior_[context[user]], t, scales, means, blended)
+        blend(own, candidate, weights, prior_[context[user]], t, scales, means, blended)
         for x in range(n):
             if withheld[x]:
                 blended[x] = EXCLUDED

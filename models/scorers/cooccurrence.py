@@ -299,15 +299,6 @@ def score(recent, p, followed, together):
 
 
 @inline
-def has_opinion(judged):
-    """Return whether :func:`score_opinion` has anything to add."""
-    has = False
-    for k in range(min(WINDOW, len(judged))):
-        has |= judged[k] >= 0
-    return has
-
-
-@inline
 def score_opinion(judged, opinion, p, out):
     """Add what a user thinks of the neighbourhoods of his earlier items to ``out``, zeroed.
 
