@@ -7,8 +7,9 @@ from pathlib import Path
 import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
-from workload import differences, events, run
+from workload import events, run
 
+from models.checks import differences
 from models.engine import Engine
 from models.item_model import ItemModel
 from streams.checkpoints import CheckpointError, Checkpoints

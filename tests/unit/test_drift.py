@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from workload import differences
 
+from models.checks import differences
 from models.combine import SCORERS
 from models.drift import NAMES, Drift
 from models.fold import WATCHED

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from workload import START, WISHES, Events, differences, events, introduce, learned, observe, run
+from workload import START, WISHES, Events, events, introduce, learned, observe, run
 
 from contracts.events import NEGATIVE_TYPES, Click, Item, Rating
 from contracts.learning import HISTORY
 from models.arrivals import APPLIED
+from models.checks import differences
 from models.combine import SCORERS
 from models.engine import Batch, Engine, Observation
 from models.policy import Policy

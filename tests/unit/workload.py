@@ -132,16 +132,3 @@ def moved(record: Lessons, topic_id: str) -> Lessons:
     """Return the same record of a topic that was deleted and created again."""
     sources = [Source(s.topic, topic_id, s.partition, s.first, s.last) for s in record.sources]
     return replace(record, sources=sources)
-
-
-def differences(one: object, other: object, path: str = "state") -> list[str]:
-    """Return where two states of a model differ, bit by bit; River's rows are compared, not their pickles' layout."""
-    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
-        return [line for key in one for line in differences(one[key], other[key], f"{path}.{key}")]
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        same = one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
-        return [] if same else [path]
-    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
-        pairs = enumerate(zip(one, other, strict=True))
-        return [line for index, (a, b) in pairs for line in differences(a, b, f"{path}[{index}]")]
-    return [] if type(one) is type(other) and one == other else [path]
