@@ -111,7 +111,7 @@ def score_own(products, recent, judged, opinion, t, own):
 
 
 @inline
-def blend(own, candidate, weights, standing_part, t, scales, means, out):
+def blend(own, candidate, weights, standing_part, repeats, scales, means, out):
     """Blend what was scored for one user.
 
     Parameters
@@ -122,7 +122,8 @@ def blend(own, candidate, weights, standing_part, t, scales, means, out):
     weights : ndarray of float32, shape (len(SCORERS),)
     standing_part : ndarray of float32, shape (rows,)
         The standing scorers' part of the scores.
-    t : Tables
+    repeats : bool
+        Whether they are allowed.
     scales, means, out : ndarray of float32, float64 and float32, shape (len(OWN),), (len(OWN),) and (rows,)
         Results: what each own scorer's score is multiplied with, its mean, and the blend.
 
@@ -132,7 +133,7 @@ def blend(own, candidate, weights, standing_part, t, scales, means, out):
         What is subtracted from the sum: ``out = Σ_f scales_f · own_f + standing_part − centre``.
     """
     inverses = np.empty(len(OWN))
-    own_moments(own, candidate, t, means, inverses)
+    own_moments(own, candidate, repeats, means, inverses)
     centre = 0.0
     for f in range(len(OWN)):
         scales[f] = weights[f] * np.float32(inverses[f])
@@ -151,11 +152,11 @@ def blend(own, candidate, weights, standing_part, t, scales, means, out):
 
 
 @inline
-def own_moments(own, candidate, t, means, inverses):
+def own_moments(own, candidate, repeats, means, inverses):
     """Write :func:`moments` of a user's own scorers, zeros of one that has nothing to say."""
     for f in (OPINION, AGAIN):
         means[f] = inverses[f] = 0.0
-        if (f != AGAIN or t.allow_repeats) and _says_anything(own[f]):
+        if (f != AGAIN or repeats) and _says_anything(own[f]):
             means[f], inverses[f] = moments(own[f], candidate)
     # The others in one pass.
     embeddings, followed, together = own[EMBEDDINGS], own[FOLLOWED], own[TOGETHER]

@@ -147,7 +147,7 @@ def learn(target, context, own, stand, candidate, t, scores, z, rows, best, c):
     n_own, n = len(OWN), len(SCORERS)
     c.taught[context] += 1
     centres, factors = np.empty(n_own), np.empty(n_own)
-    own_moments(own, candidate, t, centres, factors)
+    own_moments(own, candidate, t.allow_repeats, centres, factors)
     scores[:] = np.float32(0.0)
     for f in range(n):
         weight = c.base[f] + c.shifts[context, f]

@@ -53,35 +53,44 @@ def contributions(
 
 @kernel
 def _contributions(rows, recent, judged, opinion, scales, t, terms):
-    moves = _moves(recent, HISTORY, t)
+    moves = _moves(recent, HISTORY, t.vectors.inputs)
     for position in range(len(rows)):
-        for f in range(_ADDITIVE):
-            _terms(rows[position], f, recent, judged, opinion, moves, scales, t, terms[position, f])
+        x = rows[position]
+        _move_terms(t.vectors.outputs[x], moves, scales[EMBEDDINGS], terms[position, EMBEDDINGS])
+        for f in (FOLLOWED, TOGETHER, OPINION):
+            _pair_terms(x, f, recent, judged, opinion, scales[f], t.pairs, terms[position, f])
+
+
+# The functions below take single arrays instead of all tables: each array handed on is counted, twenty times a list.
 
 
 @inline
-def _moves(recent, look_back, t):
+def _moves(recent, look_back, inputs):
     """Return what each of the ``look_back`` latest items adds to the user's vector, shape (look_back, d)."""
     moves = np.zeros((look_back, DIMENSIONS), np.float32)
     for k in range(look_back):
+        move = moves[k]
         for s in range(len(_REACH)):
             if recent[k] >= 0 and k < _REACH[s]:
+                weight, vector = _WEIGHTS[s, k], inputs[recent[k], s]
                 for d in range(DIMENSIONS):
-                    moves[k, d] += _WEIGHTS[s, k] * t.vectors.inputs[recent[k], s, d]
+                    move[d] += weight * vector[d]
     return moves
 
 
 @inline
-def _terms(x, f, recent, judged, opinion, moves, scales, t, terms):
-    """Write what each of his latest items adds to the score of item x under scorer f."""
-    p = t.pairs
-    if f == EMBEDDINGS:
-        for k in range(len(terms)):
-            dot = np.float32(0.0)
-            for d in range(DIMENSIONS):
-                dot += moves[k, d] * t.vectors.outputs[x, d]
-            terms[k] = scales[EMBEDDINGS] * dot
-        return
+def _move_terms(output, moves, scale, terms):
+    """Write what each of his latest items adds to an item's score under the embeddings."""
+    for k in range(len(terms)):
+        dot = np.float32(0.0)
+        for d in range(DIMENSIONS):
+            dot += moves[k, d] * output[d]
+        terms[k] = scale * dot
+
+
+@inline
+def _pair_terms(x, f, recent, judged, opinion, scale, p, terms):
+    """Write what each of his latest items adds to the score of item x under a scorer that counts pairs."""
     terms[:] = np.float32(0.0)
     for k in range(WINDOW):
         row = recent[k] if f != OPINION else judged[k]
@@ -91,11 +100,11 @@ def _terms(x, f, recent, judged, opinion, moves, scales, t, terms):
         after_scale, both_scale = cooccurrence.scales(row, k, p)
         n_after, n_before = np.float32(p.after[place]), np.float32(p.before[place])
         if f == FOLLOWED:
-            terms[k] = scales[FOLLOWED] * after_scale * np.sqrt(n_after)
+            terms[k] = scale * after_scale * np.sqrt(n_after)
         elif f == TOGETHER:
-            terms[k] = scales[TOGETHER] * both_scale * np.sqrt(n_after + n_before)
+            terms[k] = scale * both_scale * np.sqrt(n_after + n_before)
         else:
-            terms[k] = scales[OPINION] * opinion[k] * both_scale * np.sqrt(n_after + n_before)
+            terms[k] = scale * opinion[k] * both_scale * np.sqrt(n_after + n_before)
 
 
 @inline
@@ -109,7 +118,7 @@ def reasons(rows, recent, judged, opinion, scales, means, weights, own, standing
     if n == 0:
         return
     terms = np.empty(_LOOK_BACK, np.float32)
-    moves = _moves(recent, _LOOK_BACK, t)
+    moves = _moves(recent, _LOOK_BACK, t.vectors.inputs)
     for position in range(n):
         x = rows[position]
         loudest, most = 0, np.float64(-1e30)
@@ -123,7 +132,10 @@ def reasons(rows, recent, judged, opinion, scales, means, weights, own, standing
         scorers[position] = loudest
         if loudest >= _ADDITIVE:
             continue
-        _terms(x, loudest, recent, judged, opinion, moves, scales, t, terms)
+        if loudest == EMBEDDINGS:
+            _move_terms(t.vectors.outputs[x], moves, scales[EMBEDDINGS], terms)
+        else:
+            _pair_terms(x, loudest, recent, judged, opinion, scales[loudest], t.pairs, terms)
         for g in range(GROUNDS):
             k = int(np.argmax(terms))
             if terms[k] <= 0.0:

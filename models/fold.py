@@ -62,6 +62,7 @@ class Model(NamedTuple):
     known: NDArray[np.int32]  # rows of the known items, in the order in which they became known …
     n_known: NDArray[np.int64]  # (1,) … so many of them
     admit_after: int  # events from which on an item is known
+    terms: NDArray[np.uint8]  # (capacity,) how many terms the content of each item has
     rating_slope: np.float32
     attribute_sums: NDArray[np.float32]
     attribute_weights: NDArray[np.float32]
@@ -72,22 +73,18 @@ def fold(e, first, m):
     """Learn events from position ``first`` on; return where it stopped: at the end, or where something must be done.
 
     It stops early where the co-occurrence pool needs room, where a hit rate of every scorer is complete, and behind an
-    event that makes its item's a power of two: that item may teach what content is worth.
+    event that makes its item's a power of two where the item has content: it teaches what that is worth.
     """
     t = m.tables
     n = len(t.known)
-    own, stand = np.zeros((len(combine.OWN), n), np.float32), np.empty((len(combine.STANDING), n), np.float32)
-    scores, scratch = np.empty(n, np.float32), np.empty(n, np.float32)
+    own, stand, scores, scratch = _scratch(0)
     z = np.empty((COMPETE + 1, len(combine.SCORERS)))
     rows, best = np.empty(COMPETE + 1, np.int32), np.empty(COMPETE + 1, np.float32)
     drawn, error = np.empty(NEGATIVES + 1, np.int32), np.empty(NEGATIVES + 1, np.float32)
     user, gradient = np.empty(DIMENSIONS, np.float32), np.empty(DIMENSIONS, np.float32)
     recent, judged = np.empty(HISTORY, np.int32), np.empty(HISTORY, np.int32)
     opinion = np.empty(HISTORY, np.float32)
-    # Up to the newest known item: what lies beyond depends on where the record ends, and sums on how much is added.
-    reach = 0
-    for position in range(m.n_known[0]):
-        reach = max(reach, m.known[position] + 1)
+    reach = np.int64(-1)
     seen_from = np.int64(0)
     for index in range(first):
         seen_from += max(e.had[index], 0)
@@ -109,6 +106,9 @@ def fold(e, first, m):
         choice = e.had[index] >= 0 and m.events[row] >= m.admit_after and m.n_known[0] > ENOUGH_KNOWN
         if choice and combiner.is_due(context, m.learned[0], m.n_known[0], m.choices):
             mine_all = e.seen[seen_from : seen_from + e.had[index]]
+            if reach < 0:  # few records of few events come here
+                own, stand, scores, scratch = _scratch(n)
+                reach = _reach(m)
             known = t.known[:reach]
             products = np.dot(t.vectors.outputs[:reach], user)
             combine.score_own(products, mine, judged[:length], opinion[:length], t, own)
@@ -128,7 +128,8 @@ def fold(e, first, m):
             m.known[m.n_known[0]] = row
             m.n_known[0] += 1
             t.known[row] = True
-            reach = max(reach, row + 1)
+            if reach >= 0:
+                reach = max(reach, row + 1)
         popularity.learn(row, weight, e.time[index], t.popularity)
         recency.learn(row, t.recency)
         repeats.learn(row, mine, t.repeats)
@@ -138,9 +139,25 @@ def fold(e, first, m):
         own_seed = draw(m.seed, np.uint64(m.learned[0]))
         embeddings.learn(row, weight, user, mine, m.known, m.n_known[0], own_seed, t.vectors, drawn, error, gradient)
         m.learned[0] += 1
-        if is_milestone(m.events[row]):
+        if m.terms[row] > 0 and is_milestone(m.events[row]):
             return index + 1
     return len(e.row)
+
+
+@inline
+def _scratch(n):
+    """Return room for what all scorers say of n items, and for two scores more of each."""
+    own, stand = np.zeros((len(combine.OWN), n), np.float32), np.empty((len(combine.STANDING), n), np.float32)
+    return own, stand, np.empty(n, np.float32), np.empty(n, np.float32)
+
+
+@inline
+def _reach(m):
+    """Return the end of the known items' rows: what lies beyond depends on where a record ends, and must not count."""
+    reach = np.int64(0)
+    for position in range(m.n_known[0]):
+        reach = max(reach, np.int64(m.known[position]) + 1)
+    return reach
 
 
 @inline

@@ -320,6 +320,7 @@ class ItemModel:
             self.catalogue.known,
             self.catalogue.known_count,
             self.catalogue.admit_after,
+            self.content.lengths,
             self._rating_slope,
             self.attributes.sums,
             self.attributes.weights,

@@ -174,7 +174,7 @@ def apart(vector: NDArray[np.float32], user: Profiles, candidate: NDArray[np.boo
 @kernel
 def _apart(products, recent, judged, opinion, candidate, weights, prior_, t, own, scales, out):
     score_own(products, recent, judged, opinion, t, own)
-    return blend(own, candidate, weights, prior_, t, scales, np.empty(len(OWN)), out)
+    return blend(own, candidate, weights, prior_, t.allow_repeats, scales, np.empty(len(OWN)), out)
 
 
 @kernel
@@ -185,16 +185,16 @@ def _ranks(
     n = products.shape[1]
     own, scores = np.zeros((len(OWN), n), np.float32), np.empty(n, np.float32)
     scales, means = np.empty(len(OWN), np.float32), np.empty(len(OWN))
-    candidate = t.known.copy()
+    candidate, repeats = t.known.copy(), t.allow_repeats
     for user in range(len(targets)):
         mine = seen[starts[user] : starts[user] + lengths[user]]
-        _take_out(mine, candidate, t)
+        _take_out(mine, candidate, repeats)
         score_own(products[user], recent[user], judged[user], opinion[user], t, own)
         weights = t.weights[context[user]]
-        blend(own, candidate, weights, prior_[context[user]], t, scales, means, scores)
+        blend(own, candidate, weights, prior_[context[user]], repeats, scales, means, scores)
         by_blend[user] = mean_rank(scores, targets[user], candidate)
         by_popularity[user] = mean_rank(popularity, targets[user], candidate)
-        _put_back(mine, candidate, t)
+        _put_back(mine, candidate, t.known)
 
 
 @kernel
@@ -213,18 +213,18 @@ def place(scores, candidate, target, rows):
 
 
 @inline
-def _take_out(mine, candidate, t):
-    if not t.allow_repeats:
+def _take_out(mine, candidate, repeats):
+    if not repeats:
         for row in mine:
             if row >= 0:
                 candidate[row] = False
 
 
 @inline
-def _put_back(mine, candidate, t):
+def _put_back(mine, candidate, known):
     for row in mine:
         if row >= 0:
-            candidate[row] = t.known[row]
+            candidate[row] = known[row]
 
 
 @kernel
@@ -235,15 +235,15 @@ def _top(
     n = products.shape[1]
     own, blended = np.zeros((len(OWN), n), np.float32), np.empty(n, np.float32)
     scales, means = np.empty(len(OWN), np.float32), np.empty(len(OWN))
-    candidate = t.known.copy()
+    candidate, repeats = t.known.copy(), t.allow_repeats
     candidates = rules.surplus * rows.shape[1]
     picked, best = np.empty(candidates, np.int32), np.empty(candidates, np.float32)
     for user in range(len(products)):
         mine = seen[starts[user] : starts[user] + lengths[user]]
         weights = t.weights[context[user]]
-        _take_out(mine, candidate, t)
+        _take_out(mine, candidate, repeats)
         score_own(products[user], recent[user], judged[user], opinion[user], t, own)
-        blend(own, candidate, weights, prior_[context[user]], t, scales, means, blended)
+        blend(own, candidate, weights, prior_[context[user]], repeats, scales, means, blended)
         for x in range(n):
             if withheld[x]:
                 blended[x] = EXCLUDED
@@ -259,4 +259,4 @@ def _top(
             rows[user, :length], recent[user], judged[user], opinion[user], scales, means, weights, own, standing_, t,
             scorers[user], grounds[user],
         )  # fmt: skip
-        _put_back(mine, candidate, t)
+        _put_back(mine, candidate, t.known)

@@ -56,6 +56,11 @@ class ItemContent:
         # Rows of which nothing was learned → what the map had learned when they started, the longest ago first.
         self._waiting: OrderedDict[int, int] = OrderedDict()
 
+    @property
+    def lengths(self) -> NDArray[np.uint8]:
+        """How many terms the content of each row has, shape (capacity,); 0 = it has none."""
+        return self._lengths
+
     def grow(self, capacity: int) -> None:
         """Make room for ``capacity`` rows."""
         for name in ("_hashes", "_weights", "_lengths", "digests"):

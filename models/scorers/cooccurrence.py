@@ -132,26 +132,40 @@ def has_room(p):
 @inline
 def learn(row, weight, recent, p):
     """Learn one event: ``recent`` holds the rows of its user's earlier items, newest first, -1 where unknown."""
+    after, before = p.after, p.before
     for k in range(min(WINDOW, len(recent))):
         earlier = recent[k]
         units = np.int32(weight * (UNITS // (k + 1)))
         if earlier < 0 or earlier == row or units <= 0:
             continue
-        _count(earlier, row, units, p.after, p)
-        _count(row, earlier, units, p.before, p)
+        place = _place(earlier, row, p.starts[earlier], p.rooms[earlier], p.neighbours, after, before)
+        if place < 0:
+            place = _place_made(earlier, row, p)
+        p.neighbours[place] = row
+        after[place] = min(after[place], _FULL - units) + units
+        place = _place(row, earlier, p.starts[row], p.rooms[row], p.neighbours, after, before)
+        if place < 0:
+            place = _place_made(row, earlier, p)
+        p.neighbours[place] = earlier
+        before[place] = min(before[place], _FULL - units) + units
         p.totals[earlier, 0] += units
         p.totals[earlier, 1] += units
         p.totals[row, 1] += units
 
 
 @inline
-def _count(row, neighbour, units, counts, p):
-    place = _place(row, neighbour, p)
+def _place_made(row, neighbour, p):
+    """Let an item's table grow until a neighbour's entry has a place there; return it."""
+    place = np.int64(-1)
     while place < 0:
         _enlarge(row, p)
-        place = _place(row, neighbour, p)
-    p.neighbours[place] = neighbour
-    counts[place] = min(counts[place], _FULL - units) + units
+        place = _place_of(row, neighbour, p)
+    return place
+
+
+@inline
+def _place_of(row, neighbour, p):
+    return _place(row, neighbour, p.starts[row], p.rooms[row], p.neighbours, p.after, p.before)
 
 
 @inline
@@ -174,22 +188,23 @@ def _first(neighbour):
 
 
 @inline
-def _place(row, neighbour, p):
-    """Return where a neighbour's entry stands or may stand, -1 where the table must grow first."""
-    room = p.rooms[row]
+def _place(row, neighbour, start, room, neighbours, after, before):
+    """Return where a neighbour's entry stands or may stand, -1 where the table must grow first.
+
+    It takes only the arrays that it reads: each that is handed on is counted, twenty times an event.
+    """
     if room == 0:
-        return -1
-    start = p.starts[row]
+        return np.int64(-1)
     first = _first(neighbour)
     weakest, least = start, np.int64(2) ** 62
     for step in range(_REACH):
         place = start + ((first + step) & np.int64(room - 1))
-        if p.neighbours[place] == neighbour or p.neighbours[place] == row:
+        if neighbours[place] == neighbour or neighbours[place] == row:
             return place
-        count = np.int64(p.after[place]) + np.int64(p.before[place])
+        count = np.int64(after[place]) + np.int64(before[place])
         if count < least:
             weakest, least = place, count
-    return weakest if room == MOST else -1
+    return weakest if room == MOST else np.int64(-1)
 
 
 @inline
@@ -206,7 +221,7 @@ def _enlarge(row, p):
         neighbour = p.neighbours[place]
         if neighbour != row:
             # Of the few that find no place at once in a table half empty, the smaller counts are given up.
-            at = _place(row, neighbour, p)
+            at = _place_of(row, neighbour, p)
             if at >= 0:
                 p.neighbours[at] = neighbour
                 p.after[at] += p.after[place]
@@ -265,7 +280,7 @@ def _release(gone, p):
             p.after[place] = p.before[place] = 0
         for entry in range(room):
             if neighbours[entry] != row and not gone[neighbours[entry]]:
-                at = _place(row, neighbours[entry], p)
+                at = _place_of(row, neighbours[entry], p)
                 if at >= 0:
                     p.neighbours[at] = neighbours[entry]
                     p.after[at] += after[entry]
