@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from workload import MINUTE_MS, START, differences, learned, observe
+from workload import MINUTE_MS, START, learned, observe
 
 from contracts.events import Click
 from contracts.learning import decode_lessons, encode_lessons
 from models.attributes import FEATURES, PLACES, Attributes, features, learn
+from models.checks import differences
 from models.engine import Engine
 from models.item_model import ItemModel
 from models.scorers.embeddings import DIMENSIONS

@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from workload import differences, observe
+from workload import observe
 
 from contracts.events import Click, Item
 from contracts.learning import Introduction, Lessons, introduction
+from models.checks import differences
 from models.content.items import _FIRST_LESSONS
 from models.content.terms import introduce
 from models.engine import Engine

@@ -9,11 +9,12 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workload import START, WISHES, differences, events, introduce, learned, observe, run
+from workload import START, WISHES, events, introduce, learned, observe, run
 
 from contracts.events import Click, Item, item_key
 from contracts.learning import Lessons
 from models.catalogue import Catalogue
+from models.checks import differences
 from models.engine import Engine
 from models.item_model import ItemModel
 from models.life import Life

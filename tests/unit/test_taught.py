@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from workload import MINUTE_MS, START, Events, differences, learned, observe
+from workload import MINUTE_MS, START, Events, learned, observe
 
 from contracts.events import Click, Rating, item_key
+from models.checks import differences
 from models.engine import Engine
 from models.users import UserTable
 
