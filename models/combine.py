@@ -2,9 +2,10 @@
 
 ``score(x) = Σ_f w_f · (f(x) − mean_f) / deviation_f``. The scorers of a user's own (:data:`OWN`) are standardised over
 the known items that he has not had. Those that say the same to everybody (:data:`STANDING`) are standardised over all
-known items, so they are worked out once for many users. There are sets of weights for three (:data:`CONTEXTS`):
-somebody who clicks on wants what follows from his last clicks; somebody who comes back after a while has left them
-behind, and what others do now says more. The blend is additive, so every score can be explained by its own terms.
+known items, so they are worked out once for many users; of an item without events counts say nothing. There are sets of
+weights for three (:data:`CONTEXTS`): somebody who clicks on wants what follows from his last clicks; somebody who comes
+back after a while has left them behind, and what others do now says more. The blend is additive, so every score can be
+explained by its own terms.
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ def stand(t, known, scratch, out):
         scores = out[s]
         mean, inverse = moments(scores, known)
         shift, factor = np.float32(mean), np.float32(inverse)
-        for x in range(len(scores)):
-            scores[x] = (scores[x] - shift) * factor
+        for x in range(len(known)):
+            # Of an item without events the counts say nothing: it stands at their mean, not below all others.
+            scores[x] = (scores[x] - shift) * factor * np.float32(known[x] | (s == RECENT))
 
 
 @inline

@@ -157,12 +157,13 @@ def moments(scores: Array, candidate: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def standing(t: Tables) -> Array:
-    """Return what the standing scorers say of all items, standardised over the known ones."""
+    """Return what the standing scorers say of all items, standardised over the known ones; counts of others: 0."""
     scores = np.concatenate([np.sqrt(decayed(t.popularity)).T, [recency(t.recency)]])
     assert len(scores) == len(STANDING)
     for each in scores:
         mean, inverse = moments(each, t.known)
         each[:] = (each - mean) * inverse
+    scores[: STANDING.index("recent"), ~t.known] = 0.0
     return scores
 
 
