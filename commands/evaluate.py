@@ -76,7 +76,7 @@ def _columns(ctx: click.Context, param: click.Parameter, value: str | None) -> d
 @click.option("--content/--no-content", default=True, show_default=True, help="Tell the engine what items are about.")
 @click.option("--window", type=click.IntRange(min=1), help="Ranked events in a point of the plots.")
 @click.option("--seed", "seeds", multiple=True, callback=_seeds, metavar="S", help="Several: means over all.")
-@click.option("--config", type=click.Path(), help="Settings file (TOML): weights of event types, seed.")
+@click.option("--config", type=click.Path(), help="Settings file (TOML): weights of event types and ratings, seed.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False), help="Write everything here; - prints it.")
 @click.option("--html", "html_path", type=click.Path(dir_okay=False), help="Write a report with plots here.")
 def command(
@@ -147,7 +147,7 @@ def _options(asked: dict[str, Any], config: str | None) -> Options:
     for name in asked["models"]:
         if name != RATINGS:
             contender(name, 0)  # says which is unknown, before hours of work
-    return Options(**asked, weights=model.weights, rating_users=model.rating_users)
+    return Options(**asked, weights=model.weights, rating_users=model.rating_users, rating_slope=model.rating_slope)
 
 
 def _of(datasets: Sequence[Dataset], options: Options, limit: int | None) -> dict[str, Any]:

@@ -162,7 +162,10 @@ def _drive(
 ) -> tuple[Drive, Engine]:
     stream = plans[0].stream
     # Without the rating model: it has a row of its own, and no say in the ranking.
-    engine = Engine(seed, max(1, len(stream.users)), 0, options.weights, allow_repeats=options.repeats)
+    engine = Engine(
+        seed, max(1, len(stream.users)), 0, options.weights,
+        allow_repeats=options.repeats, rating_slope=options.rating_slope,
+    )  # fmt: skip
     contenders = {name: contender(name, seed) for name in names}
     wishes = protocols.wishes(stream, options.weights, options.least_rating)
     told = stream.content if content else {}

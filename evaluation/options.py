@@ -54,6 +54,8 @@ class Options:
         Event type → how much it counts, where not the engine's own.
     rating_users : int
         Rows of the rating model.
+    rating_slope : float
+        How much more a rating one deviation above the mean teaches than one at the mean.
     """
 
     models: tuple[str, ...] = MODELS
@@ -74,6 +76,7 @@ class Options:
     seeds: tuple[int, ...] = (0,)
     weights: Mapping[Any, float] = field(default_factory=dict)
     rating_users: int = 200_000
+    rating_slope: float = 0.0
 
     @property
     def ranked(self) -> tuple[str, ...]:
