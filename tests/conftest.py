@@ -12,6 +12,13 @@ import pytest
 from infra.kafka import LocalKafka
 from infra.redis import LocalRedis
 from infra.settings import Kafka, Redis, Settings
+from models.warmup import warm_up
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels() -> None:
+    """Compile all kernels first: a minute on a new machine, which no test that waits for a worker should pay for."""
+    warm_up()
 
 
 @pytest.fixture(scope="session")
