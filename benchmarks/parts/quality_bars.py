@@ -13,6 +13,8 @@ Row = dict[str, Any]
 
 BEST_SCORER = -0.01
 """How far the blend may fall behind its best scorer, at the lower bound of the paired interval."""
+NO_LOSS = -0.01
+"""How far content may set back items that are long known, at the lower bound of the paired interval."""
 _SCORED = {"ml-1m": 89_424, "ml-100k": 88_615, "ml-latest-small": 20_503, "online-retail": 22_646}
 _FLOORS = {
     "ml-1m": {"hr@10": (0.290, 0.310), "ndcg@10": (0.162, 0.175)},
@@ -56,7 +58,21 @@ def bars(results: dict[str, Result]) -> list[dict[str, Any]]:
     for data in ("ml-1m", "online-retail"):
         if result := results.get(f"second-event/{data}"):
             found.append(_above(result, f"{data}, a user's second event", "popularity"))
+        if result := results.get(f"cold-items/{data}"):
+            found += _cold(result, data)
     return found
+
+
+def _cold(result: Result, data: str) -> Iterator[dict[str, Any]]:
+    for model in ("blend", "embeddings"):
+        for group, must in (("cold", 0.0), ("warm", NO_LOSS)):
+            interval = next(
+                each["relative_interval"]
+                for each in result["comparisons"]
+                if (each["model"], each["metric"]) == (f"{model}, {group} items, content", "hr@10")
+            )
+            what = f"{data}, {model} on {group} items: hr@10 with content over without, lower bound"
+            yield _bar(what, interval[0], ">", must, interval=interval)
 
 
 def _floors(result: Result, what: str, floors: dict[str, tuple[float, float | None]]) -> Iterator[dict[str, Any]]:

@@ -63,6 +63,8 @@ def jobs() -> list[Job]:
         _job("liked-only", "ml-1m", 1.5, "--every", 10, "--min-rating", 4, "--model", all_models),
         _job("repeats", "online-retail", 1.5, "--every", 20, "--repeats", "--model", f"{all_models},repeat-recency"),
     ]
+    cold = ("--protocol", "cold-items", "--every", 50, "--seed", "0,1", "--model", "blend,embeddings")
+    found += [_job("cold-items", data, 2.0, *cold) for data in ("ml-1m", "online-retail")]
     for data in ("ml-1m", "online-retail"):
         newcomers = ("--protocol", "second-event", "--model", timely, "--seed", FEW_SEEDS)
         found.append(_job("second-event", data, 2.0, *newcomers))

@@ -37,6 +37,7 @@ fitted in batches. {machine["cpu"]}, {machine["cores"]} cores; {versions}.
             _ranked(results, f"second-event/{data}", f"{data}: a user's second event, after one")
             for data in ("ml-1m", "online-retail")
         ),
+        *(_cold(results, data) for data in ("ml-1m", "online-retail")),
         _ratings(results),
         *(_lags(results, data) for data in ("ml-1m", "online-retail")),
         *(_shuffled(results, data) for data in ("ml-1m", "online-retail")),
@@ -115,6 +116,21 @@ def _lags(results: dict[str, Result], data: str) -> str:
         lines.append((name, *(f"{hits:.4f} ({hits / at_once - 1:+.1%})" for hits in later)))
     head = ("HR@10", *(f"{lag} events late" for lag in measured))
     return f"### Learning late ({data})\n\n{table(head, lines)}\n"
+
+
+def _cold(results: dict[str, Result], data: str) -> str:
+    if not (result := results.get(f"cold-items/{data}")):
+        return ""
+    lines = []
+    for each in result["comparisons"]:
+        if each["metric"] == "hr@10":
+            with_content, without = (
+                next(row for row in result["rows"] if row["model"] == each[side]) for side in ("model", "against")
+            )
+            figures = (f"{row['hr@10']:.4f}" for row in (with_content, without))
+            lines.append((each["model"].removesuffix(", content"), *figures, _percent(each)))
+    head = ("HR@10", "with content", "without", "")
+    return f"### Items that are new in a running system ({data}): their first 20 events\n\n{table(head, lines)}\n"
 
 
 def _shuffled(results: dict[str, Result], data: str) -> str:
