@@ -149,7 +149,10 @@ def main() -> None:
     }  # fmt: skip
     measured = [name for name in parts if (FIGURES / f"{name}.json").exists()]
     pages = [parts[name](json.loads((FIGURES / f"{name}.json").read_text("utf-8"))) for name in measured]
-    head = "# Results\n\nWritten by `python -m benchmarks.results` from the figures in `benchmarks/results`.\n"
+    head = (
+        "# Results\n\nWritten by `python -m benchmarks.results` from the figures in `benchmarks/results`. The event path,\n"
+        "freshness, the learning log and the kills were measured before the blend learned its weights.\n"
+    )
     PAGE.write_text("\n".join([head, *pages]), "utf-8")
 
 
