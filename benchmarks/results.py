@@ -150,8 +150,8 @@ def main() -> None:
     measured = [name for name in parts if (FIGURES / f"{name}.json").exists()]
     pages = [parts[name](json.loads((FIGURES / f"{name}.json").read_text("utf-8"))) for name in measured]
     head = (
-        "# Results\n\nWritten by `python -m benchmarks.results` from the figures in `benchmarks/results`. The event path,\n"
-        "freshness, the learning log and the kills were measured before the blend learned its weights.\n"
+        "# Results\n\nWritten by `python -m benchmarks.results` from the figures in `benchmarks/results`.\n"
+        "The event path, freshness, the learning log and the kills were measured before the blend learned its weights.\n"
     )
     PAGE.write_text("\n".join([head, *pages]), "utf-8")
 
