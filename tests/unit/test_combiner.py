@@ -112,7 +112,7 @@ def test_an_item_far_down_the_list_teaches_nothing_and_is_counted(t: Tables) -> 
         choice.target = int(order[place])
         teach(combined, choice, 0, t)
         assert np.array_equal(combined.base, PRESET) != moved
-    assert combined.taught.tolist() == [0, 2, 0]
+    assert combined.taught.tolist() == [2, 0, 0]
     assert combined.ranked[0] == 2
 
 
