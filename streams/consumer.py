@@ -24,7 +24,7 @@ from streams.tenure import Partition, Tenures
 # Small fetches keep the partitions abreast of each other when a whole history is read.
 _FETCH_BYTES = 65_536
 _LOOK_AT_LAG_S = 0.5
-_LOOK_AT_PARTITIONS_S = 30.0
+_LOOK_AT_PARTITIONS_S = 10.0
 
 
 class GroupConsumer(mode.Service):
