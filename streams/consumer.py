@@ -154,7 +154,7 @@ class GroupConsumer(mode.Service):
                 self._turn(consumer)
             member.leave()
         finally:
-            consumer.close()  # leaves the group: the others take over at once
+            consumer.close()  # leaves the group; a static identity only when its session has run out
 
     def _turn(self, consumer: ck.Consumer) -> None:
         self._commit_now(consumer, asynchronous=True)
