@@ -140,7 +140,9 @@ class GroupConsumer(mode.Service):
             self._crash(error)
 
     def _be_member(self) -> None:
-        self._rejoining = False
+        with self._lock:
+            self._rejoining = False
+            self._to_commit.clear()  # of a membership that is over: what it did not commit may be behind by now
         consumer = ck.Consumer(self._conf)
         member = Membership(
             consumer, self._tenures, self._owner, self._loop, self._drain,
