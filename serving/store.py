@@ -90,23 +90,24 @@ class Store:
 
         A reader who sees the watermark sees the lists.
         """
-        commands: dict[int, list[Command]] = {}
+        values: dict[int, list[tuple[str, bytes]]] = {}
         for partition, user, value in lists:
-            commands.setdefault(partition, []).append(("SET", self._keys.top(user), value, "EX", self._list_ttl_s))
+            values.setdefault(partition, []).append((self._keys.top(user), value))
+        marks: dict[int, list[tuple[str, int]]] = {}
         for (topic, partition), offset in watermarks.items():
-            commands.setdefault(partition, []).append(("HSET", self._keys.watermark(partition), topic, offset))
-        return self._fence.write(commands, epochs)
+            marks.setdefault(partition, []).append((topic, offset))
+        return self._fence.replace(values, marks, epochs, self._list_ttl_s)
 
     def write_states(
         self, states: Sequence[tuple[int, str, bytes]], vectors: Iterable[tuple[int, str, bytes]], epochs: Epochs
     ) -> frozenset[int]:
         """Write users' states and published vectors, both given as (home partition, user, value)."""
-        commands: dict[int, list[Command]] = {}
+        values: dict[int, list[tuple[str, bytes]]] = {}
         for partition, user, state in states:
-            commands.setdefault(partition, []).append(("SET", self._keys.state(partition, user), state))
+            values.setdefault(partition, []).append((self._keys.state(partition, user), state))
         for partition, user, vector in vectors:
-            commands.setdefault(partition, []).append(("SET", self._keys.user_vector(user), vector))
-        return self._fence.write(commands, epochs)
+            values.setdefault(partition, []).append((self._keys.user_vector(user), vector))
+        return self._fence.replace(values, {}, epochs)
 
     def write_applied(
         self, offsets: Offsets, before: Offsets, epochs: Epochs, run_ids: Mapping[int, str]
