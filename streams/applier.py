@@ -24,6 +24,7 @@ from models.arrivals import APPLIED, DUPLICATE
 from models.engine import Engine, Observation
 from models.user_state import CorruptState
 from serving.store import Store
+from streams import failpoints
 from streams.deadletters import DeadLetters
 from streams.intake import Events, Letters, decode_events, decode_users
 from streams.learning import LearningLog
@@ -117,7 +118,7 @@ class Applier:
             self._admit(states)
             # Nothing is awaited from here on: no other batch, and no barrier, can see half of this one.
             self._log.fold()
-            observation = self._engine.observe(given.batch)
+            observation = self._observe(given)
             self._lists.heard_of(observation.slots)
             self._held.append(_Applied(records, given, observation))
             self.applied.update(records.next_offsets)
@@ -174,6 +175,13 @@ class Applier:
             self._hand_over_held()
             return action()
 
+    def _observe(self, given: Events) -> Observation:
+        failpoints.before("observe")
+        observation = self._engine.observe(given.batch)
+        failpoints.taste(given.batch.events)
+        failpoints.after("observe")
+        return observation
+
     def _of_held(self) -> NDArray[np.int32]:
         return np.unique(np.concatenate([applied.slots for applied in self._held]))
 
@@ -187,11 +195,15 @@ class Applier:
 
     async def _deliver(self, held: list[_Applied], lists: list[tuple[str, bytes]]) -> None:
         reached = {place: offset for applied in held for place, offset in applied.records.next_offsets.items()}
+        failpoints.before("lists")
         await self._outbox.call(self._store.write_lists, lists, reached)
+        failpoints.after("lists")
         now = time.time_ns() / 1e6
         self._status.lists_written += len(lists)
         for applied in held:
+            failpoints.before("append")
             self._log.append(applied.observation.lessons)
+            failpoints.after("append")
             self._send(applied.given.letters)
             self._done(applied.records)
             outcome = applied.observation.observed.outcome

@@ -23,6 +23,7 @@ from contracts.redis import encode_vector
 from models.engine import Engine
 from models.users import Picture
 from serving.store import Store
+from streams import failpoints
 from streams.learning import LearningLog
 from streams.outbox import Outbox, stubbornly
 
@@ -68,13 +69,19 @@ class Barrier:
 
         async def step() -> None:
             # In its place behind the batches that it covers, because these hand their records to the producer.
+            failpoints.before("flush")
             await self._outbox.call(self._log.flush)
+            failpoints.after("flush")
             acknowledged.set_result(None)
 
         async def passed() -> None:
             await acknowledged
+            failpoints.before("states")
             await self._call(self._write, picture, vectors)
+            failpoints.after("states")
+            failpoints.before("applied")
             await self._call(self._store.write_applied, applied)
+            failpoints.after("applied")
             self._commit(applied)
             self._engine.users.evict()
             self.passed_at = time.monotonic()

@@ -17,6 +17,7 @@ import confluent_kafka as ck
 import mode
 
 from infra.errors import BrokerError
+from streams import failpoints
 from streams.records import Records, by_topic, merged
 
 Partition = tuple[str, int]
@@ -187,7 +188,9 @@ class GroupConsumer(mode.Service):
         parts = [ck.TopicPartition(*place, offset) for place, offset in offsets.items() if place in self.assigned]
         if parts:
             try:
+                failpoints.before("commit")
                 consumer.commit(offsets=parts, asynchronous=asynchronous)
+                failpoints.after("commit")
             except ck.KafkaException as error:
                 self._on_commit(error, parts)
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from infra.errors import StoreError
 from models.users import UserTable
 from serving.store import Store
+from streams import failpoints
 from streams.applier import Applier
 from streams.barrier import Barrier
 
@@ -53,8 +54,10 @@ class Ownership:
                     f"Redis holds no states of {topic} partition {partition}, though its events were applied up to "
                     f"offset {offset}: it was emptied; rebuild this namespace with `headrace replay`"
                 )
+        failpoints.before("epoch")
         for number in numbers:
             self._epochs[number] = self._store.raise_epoch(number)
+        failpoints.after("epoch")
         known = [place for place in partitions if place in applied]
         return {place: min(applied[place], committed.get(place, applied[place])) for place in known}
 

@@ -20,6 +20,7 @@ from contracts.learning import Introduction, introduction
 from models.content.terms import digest, introduce
 from models.engine import Engine
 from serving.store import Store
+from streams import failpoints
 from streams.deadletters import DeadLetters
 from streams.learning import LearningLog
 from streams.outbox import Outbox
@@ -99,8 +100,10 @@ class Shelf:
 
     def _write(self, entries: list[tuple[str, bytes, bool]], handled: dict[tuple[str, int], int]) -> None:
         async def write() -> None:
+            failpoints.before("items")
             await self._outbox.call(self._store.write_metadata, entries)
             await self._outbox.call(self._log.flush)
+            failpoints.after("items")
             await self._outbox.call(self._store.write_applied, handled)
 
         self._outbox.put(write)

@@ -35,6 +35,7 @@ from models.policy import Policy
 from models.users import Limits
 from models.warmup import warm_up
 from serving.store import Store
+from streams import failpoints
 from streams.admin import topic_ids, topic_partitions
 from streams.agents import declare
 from streams.applier import Applier
@@ -184,7 +185,7 @@ class _Worker(mode.Service):
             lambda offsets: self._consumer.commit(offsets),
         )  # fmt: skip
         self._ownership = Ownership(self._engine.users, self._store, self._applier, self._barrier)
-        self._checkpoints = Checkpoints(settings.checkpoints, self.log.warning)
+        self._checkpoints = Checkpoints(settings.checkpoints, self.log.warning, ids[topics["learning"]])
         # Room for what the consumer may have in flight, so that its thread never waits for a channel.
         channels = {name: self._app.channel(maxsize=work.window + 1) for name in _BY_USER}
         declare(self._app, channels, self._applier)
@@ -242,7 +243,9 @@ class _Worker(mode.Service):
 
     async def _recover_model(self) -> None:
         model = self._engine.items
+        failpoints.before("restore")
         found = await asyncio.to_thread(self._checkpoints.restore, model)
+        failpoints.after("restore")
         await self.add_runtime_dependency(self._log_reader)
         bounds = await asyncio.to_thread(self._log_reader.bounds)
         first, end = bounds[0]
