@@ -83,6 +83,30 @@ class Store:
             for topic, offset in self._client.hgetall(self._keys.applied(partition)).items()
         }
 
+    def remember_sources(self, ids: Mapping[str, str]) -> dict[str, str]:
+        """Return the ids of the topics that the stored states were made from; these, where none is known yet."""
+        pipeline = self._client.pipeline(transaction=False)
+        for topic, topic_id in ids.items():
+            pipeline.hsetnx(self._keys.sources, topic, topic_id)
+        pipeline.hmget(self._keys.sources, list(ids))
+        return {topic: known.decode() for topic, known in zip(ids, pipeline.execute()[-1], strict=True)}
+
+    def trials(self, partitions: Iterable[int]) -> dict[tuple[str, int], bytes]:
+        """Return what :meth:`write_trials` wrote: (topic, partition) → value."""
+        return {
+            (topic.decode(), partition): value
+            for partition in partitions
+            for topic, value in self._client.hgetall(self._keys.trials(partition)).items()
+        }
+
+    def write_trials(self, trials: Mapping[tuple[str, int], bytes | None]) -> None:
+        """Remember how often partitions were begun and which of their events are poison; None = forget it."""
+        pipeline = self._client.pipeline(transaction=False)
+        for (topic, partition), value in trials.items():
+            key = self._keys.trials(partition)
+            pipeline.hdel(key, topic) if value is None else pipeline.hset(key, topic, value)
+        pipeline.execute()
+
     def raise_epoch(self, partition: int) -> int:
         """Become the owner of a partition: return its new epoch."""
         return int(self._client.incr(self._keys.epoch(partition)))

@@ -122,7 +122,7 @@ class Applier:
             self._lists.heard_of(observation.slots)
             self._held.append(_Applied(records, given, observation))
             self.applied.update(records.next_offsets)
-            more = self._in_flight() > self._taken and len(self._held) < _TOGETHER
+            more = not records.alone and self._in_flight() > self._taken and len(self._held) < _TOGETHER
             lists = self._measured(observation, _NOBODY if more else self._of_held())
             if not more:
                 self._hand_over(lists)

@@ -6,6 +6,7 @@ The environment variable ``HEADRACE_FAIL`` names one failure of a worker process
   comes to that side of the step (:data:`STEPS`);
 - ``hang:lists``: the thread that comes to the step stays there for ever;
 - ``poison:ITEM``: applying an event of the item raises, as an event would that finds a mistake in the model;
+- ``deadly:ITEM``: applying an event of the item ends the process, as a crash in native code would;
 - ``unlearnable:ITEM``: folding a learning record that concerns the item raises, once it was folded.
 
 When the variable is not set, passing a step costs one comparison.
@@ -45,7 +46,8 @@ STEPS: Final = {
 }
 """Every step of the event path, of the barrier and of a checkpoint, in words."""
 
-_KINDS = ("before", "after", "hang", "poison", "unlearnable")
+_AT_STEPS = ("before", "after", "hang")
+_BY_ITEM = ("poison", "deadly", "unlearnable")
 
 
 class Poison(Exception):
@@ -97,9 +99,11 @@ def after(step: str) -> None:
 
 def taste(events: Iterable[Any]) -> None:
     """Raise :class:`Poison` when one of these events, clicks or ratings, is to raise."""
-    if _failure is None or _failure.kind != "poison":
+    if _failure is None or _failure.kind not in ("poison", "deadly"):
         return
     if any(event.item == _failure.subject for event in events):
+        if _failure.kind == "deadly":
+            os._exit(EXIT_STATUS)
         raise Poison(f"an event of item {_failure.subject!r} raises, as {VARIABLE} says")
 
 
@@ -126,12 +130,12 @@ def _pass(kind: str, step: str) -> None:
 
 def _parse(text: str) -> _Failure:
     kind, _, subject = text.partition(":")
-    if kind in ("poison", "unlearnable") and subject:
+    if kind in _BY_ITEM and subject:
         return _Failure(kind, subject)
     step, _, passes = subject.partition(":")
-    if kind not in _KINDS or step not in STEPS or not (passes or "1").isdecimal() or passes == "0":
+    if kind not in _AT_STEPS or step not in STEPS or not (passes or "1").isdecimal() or passes == "0":
         raise SettingsError(
             f"{VARIABLE}={text!r} is no failure: before:STEP, after:STEP or hang:STEP, with :N for the "
-            f"N-th pass, or poison:ITEM or unlearnable:ITEM; steps are {', '.join(STEPS)}"
+            f"N-th pass, or poison:ITEM, deadly:ITEM or unlearnable:ITEM; steps are {', '.join(STEPS)}"
         )
     return _Failure(kind, step, int(passes or "1"))

@@ -65,6 +65,7 @@ def decode_events(
     for message in records.messages:
         stamp = message.timestamp()[1]
         try:
+            records.refuse_poison(message)
             event = decode(kind, message.value(), message.key(), stamp)
         except InvalidEvent as error:
             given.letters.append((message, error))
@@ -87,6 +88,7 @@ def decode_users(records: Records) -> Users:
             given.forgets += 1  # a tombstone: the same wish
             continue
         try:
+            records.refuse_poison(message)
             user = decode(User, message.value(), message.key(), message.timestamp()[1])
         except InvalidEvent as error:
             given.letters.append((message, error))

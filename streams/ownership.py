@@ -13,7 +13,9 @@ from models.users import UserTable
 from serving.store import Store
 from streams import failpoints
 from streams.applier import Applier
+from streams.attempts import Attempts
 from streams.barrier import Barrier
+from streams.sources import Sources
 
 Partition = tuple[str, int]
 
@@ -23,11 +25,20 @@ class Ownership:
 
     Parameters
     ----------
-    users, store, applier, barrier
+    users, store, applier, barrier, sources, attempts
         Of this worker.
     """
 
-    def __init__(self, users: UserTable, store: Store, applier: Applier, barrier: Barrier) -> None:
+    def __init__(
+        self,
+        users: UserTable,
+        store: Store,
+        applier: Applier,
+        barrier: Barrier,
+        sources: Sources,
+        attempts: Attempts,
+    ) -> None:
+        self._sources, self._attempts = sources, attempts
         self._users, self._store, self._applier, self._barrier = users, store, applier, barrier
         self._one_barrier = asyncio.Lock()
         self._epochs: dict[int, int] = {}
@@ -45,6 +56,8 @@ class Ownership:
         ------
         StoreError
             When states are missing that the group's commits say there were.
+        BrokerError
+            When the topics are not those that the states were made from.
         """
         numbers = sorted({partition for _, partition in partitions})
         applied = self._store.applied(numbers)
@@ -54,22 +67,29 @@ class Ownership:
                     f"Redis holds no states of {topic} partition {partition}, though its events were applied up to "
                     f"offset {offset}: it was emptied; rebuild this namespace with `headrace replay`"
                 )
+        reached = {place: max(applied.get(place, 0), committed.get(place, 0)) for place in partitions}
+        ends = self._sources.check(reached)
         failpoints.before("epoch")
         for number in numbers:
             self._epochs[number] = self._store.raise_epoch(number)
         failpoints.after("epoch")
         known = [place for place in partitions if place in applied]
-        return {place: min(applied[place], committed.get(place, applied[place])) for place in known}
+        starts = {place: min(applied[place], committed.get(place, applied[place])) for place in known}
+        self._attempts.begin({place: starts.get(place, 0) for place in partitions}, ends)
+        return starts
 
     async def make_durable(self) -> None:
         """Pass a barrier over everything applied so far."""
         async with self._one_barrier:
+            applied = dict(self._applier.applied)
             passed = await self._applier.between_batches(lambda: self._barrier.prepare(dict(self._applier.applied)))
             await passed
+        await self._attempts.passed(applied)
 
     async def release(self) -> dict[Partition, int]:
         """Make everything applied durable and forget the users, whose next owner may be another; return the offsets."""
         await self.make_durable()
+        await self._attempts.ended(self._epochs.keys())
         return await self._forgotten()
 
     async def lose(self) -> None:

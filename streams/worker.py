@@ -14,6 +14,7 @@ import os
 import socket
 import sys
 import time
+import traceback
 from typing import Any
 
 import confluent_kafka as ck
@@ -39,6 +40,7 @@ from streams import failpoints
 from streams.admin import topic_ids, topic_partitions
 from streams.agents import declare
 from streams.applier import Applier
+from streams.attempts import Attempts
 from streams.barrier import Barrier
 from streams.checkpoints import Checkpoints
 from streams.consumer import GroupConsumer
@@ -50,6 +52,7 @@ from streams.ownership import Ownership
 from streams.reader import TopicReader
 from streams.shared import SharedLists
 from streams.shelf import Shelf
+from streams.sources import Sources
 from streams.status import Status
 
 _FRESHEN_S = 0.1
@@ -136,6 +139,7 @@ class _Worker(mode.Service):
         self._user_topics = [self._topics[name] for name in _BY_USER]
         self._name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
         self._ready = False
+        self._at_work = False
         self._loop: asyncio.AbstractEventLoop
         self._build(_same_partitions(settings, self._user_topics))
 
@@ -184,11 +188,14 @@ class _Worker(mode.Service):
             self._engine, self._log, self._store, self._outbox, self._applier.home,
             lambda offsets: self._consumer.commit(offsets),
         )  # fmt: skip
-        self._ownership = Ownership(self._engine.users, self._store, self._applier, self._barrier)
+        attempts = Attempts(self._store, self.log.warning, self._crash)
+        self._ownership = Ownership(
+            self._engine.users, self._store, self._applier, self._barrier, Sources(settings, self._store), attempts
+        )
         self._checkpoints = Checkpoints(settings.checkpoints, self.log.warning, ids[topics["learning"]])
         # Room for what the consumer may have in flight, so that its thread never waits for a channel.
         channels = {name: self._app.channel(maxsize=work.window + 1) for name in _BY_USER}
-        declare(self._app, channels, self._applier)
+        declare(self._app, channels, self._applier, attempts)
         self._log_reader = TopicReader(topics["learning"], kafka, self._log.arrived, self._crash, batch=_LOG_BATCH)
         self._item_reader = TopicReader(topics["items"], kafka, self._shelf.put, self._crash)
         group = kafka | {
@@ -220,6 +227,7 @@ class _Worker(mode.Service):
             await self._recover_model()
             await self._recover_items()
             self._shared.resume(await self._outbox.call(self._store.categories))
+            self._at_work = True
             await self.add_runtime_dependency(self._consumer)
         except HeadraceError as error:
             self._crash(error)
@@ -347,9 +355,21 @@ class _Worker(mode.Service):
 
     def _crash(self, error: BaseException) -> None:
         """End the process; callable from any thread. What is durable stays, a restart goes on from there."""
-        if self._app.failure is None:
-            self._app.failure = error
-            self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._app.crash(error)))
+        if self._app.failure is not None:
+            return
+        self._app.failure = error
+        if self._at_work:
+            # At once: an orderly stop would make durable what an exception has left half applied.
+            _die(error)
+        self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._app.crash(error)))
+
+
+def _die(error: BaseException) -> None:
+    """End the process with the error's words as its last."""
+    if not isinstance(error, HeadraceError):
+        traceback.print_exception(error)
+    print(f"headrace worker: {error!s}", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def _same_partitions(settings: Settings, topics: list[str]) -> int:
