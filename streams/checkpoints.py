@@ -103,6 +103,11 @@ class Checkpoints:
             return model.position
         return None
 
+    def newest(self) -> int | None:
+        """Return the log position of the newest checkpoint by its name, None where there is none."""
+        paths = self._paths()
+        return int(posixpath.basename(paths[0]).removesuffix(_SUFFIX)) if paths else None
+
     def _remove(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):  # another worker of the namespace was faster
             self._files.rm(path)
