@@ -4,7 +4,8 @@ An exception while applying ends the process, and so does a crash in native code
 comes to the same event again. So an owner counts, once at each assignment, how often a partition was begun at the same
 offset. At the third time its events are applied one by one, each marked in Redis before. An exception leaves its
 traceback at the mark, and the next start makes a dead letter of that event. Where the process died without a word, the
-event is tried once more first: somebody may have killed it. Once it is passed, the partition goes on at full speed.
+event is tried once more, between two barriers of its own: somebody may have killed the process just then. Once it is
+passed, the partition goes on at full speed.
 
 In good times this costs one write at an assignment, and one when the first barrier has passed.
 """
@@ -91,10 +92,18 @@ class Attempts:
         Told of what is found.
     crash : callable
         Told of an exception while applying, after which nothing may become durable: the process must end.
+    settle : callable
+        Makes everything applied so far durable.
     """
 
-    def __init__(self, store: Store, warn: Callable[[str], None], crash: Callable[[BaseException], None]) -> None:
-        self._store, self._warn, self._crash = store, warn, crash
+    def __init__(
+        self,
+        store: Store,
+        warn: Callable[[str], None],
+        crash: Callable[[BaseException], None],
+        settle: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._store, self._warn, self._crash, self._settle = store, warn, crash, settle
         self._trials: dict[Partition, Trial] = {}
         self._one = asyncio.Lock()
 
@@ -140,6 +149,10 @@ class Attempts:
         return _one_by_one(records, poison)
 
     async def _try(self, piece: Records, apply: Callable[[Records], Awaitable[None]]) -> None:
+        suspected = self._is_suspected(piece)
+        if suspected:
+            # Nothing but this event can be what a death from here on comes from.
+            await self._settle()
         if piece.alone:
             await self._mark(piece)
         try:
@@ -149,6 +162,15 @@ class Attempts:
                 await self._convict(piece, error)
             self._crash(error)
             raise
+        if suspected:
+            await self._settle()
+
+    def _is_suspected(self, piece: Records) -> bool:
+        if not piece.alone:
+            return False
+        message = piece.messages[0]
+        trial = self._trials.get((piece.topic, message.partition()), Trial())
+        return message.offset() in trial.deaths and message.offset() not in trial.poison
 
     async def _mark(self, piece: Records) -> None:
         message = piece.messages[0]
