@@ -198,7 +198,7 @@ class Applier:
             if first < next_offset:
                 # What states contain would be skipped without a word, see streams.sources.
                 raise BrokerError(
-                    f"{records.topic} partition {partition} goes on at offset {first} after {next_offset - 1}: the topic "
+                    f"{records.topic} partition {partition} goes on at {first} after {next_offset - 1}: the topic "
                     "was deleted and created again, or its newest records were lost"
                 )
 

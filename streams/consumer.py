@@ -26,7 +26,7 @@ from streams.tenure import Partition, Tenures
 # Small fetches keep the partitions abreast of each other when a whole history is read.
 _FETCH_BYTES = 65_536
 _LOOK_AT_LAG_S = 0.5
-_LOOK_AT_PARTITIONS_S = 30.0
+_LOOK_AT_PARTITIONS_S = 10.0
 
 
 class GroupConsumer(mode.Service):
@@ -143,7 +143,9 @@ class GroupConsumer(mode.Service):
             self._crash(error)
 
     def _be_member(self) -> None:
-        self._rejoining = False
+        with self._lock:
+            self._rejoining = False
+            self._to_commit.clear()  # of a membership that is over: what it did not commit may be behind by now
         consumer = ck.Consumer(self._conf)
         member = Membership(
             consumer, self._tenures, self._owner, self._loop, self._drain,
@@ -157,7 +159,7 @@ class GroupConsumer(mode.Service):
                 self._turn(consumer)
             member.leave()
         finally:
-            consumer.close()  # leaves the group: the others take over at once
+            consumer.close()  # leaves the group; a static identity only when its session has run out
 
     def _turn(self, consumer: ck.Consumer) -> None:
         self._commit_now(consumer, asynchronous=True)

@@ -140,7 +140,10 @@ def build(
         engine.users, store, applier, barrier, epochs, Sources(settings, store), attempts, lambda: consumer, warn
     )
     availability = engine.availability
-    pages = Pages(store, log, outbox, letters, availability.is_withheld, lambda reason: status.refused([reason]))
+    pages = Pages(
+        store, log, outbox, letters, topics["items"], availability.is_withheld,
+        lambda reason: status.refused([reason]),
+    )  # fmt: skip
     shelf = Shelf(engine, log, pages, lambda: epochs.steward)
     neighbours = Neighbours(engine, topics["learning"])
     checkpoints = Checkpoints(settings.checkpoints, warn, ids[topics["learning"]])
