@@ -31,7 +31,7 @@ from models.selection import EXCLUDED, counts_above, select
 # Strong on dense and on sparse data alike; an opinion counts a little until clicks say how much.
 PRESET = np.array([1.0, 0.5, 0.5, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
 # Who has been away is met by fewer lessons than it takes to learn how much more popularity says of him.
-_RETURN_TO_POPULAR = (0.0, 0.5, 1.0)  # by context
+_RETURN_TO_POPULAR = (0.0, 0.3, 0.6)  # by context
 _SHIFTS = np.zeros((len(CONTEXTS), len(SCORERS)))
 _SHIFTS[:, SCORERS.index("popular")] = _RETURN_TO_POPULAR
 _TOTAL = float(np.abs(PRESET).sum())
@@ -234,5 +234,3 @@ def _step(z, context, c):
         norm += abs(c.base[f])
     for f in range(n):
         c.base[f] *= _TOTAL / norm
-        for context_ in range(len(c.shifts)):
-            c.shifts[context_, f] *= _TOTAL / norm
