@@ -142,6 +142,30 @@ class Store:
             for topic, offset in self._client.hgetall(self._keys.applied(partition)).items()
         }
 
+    def remember_sources(self, ids: Mapping[str, str]) -> dict[str, str]:
+        """Return the ids of the topics that the stored states were made from; these, where none is known yet."""
+        pipeline = self._client.pipeline(transaction=False)
+        for topic, topic_id in ids.items():
+            pipeline.hsetnx(self._keys.sources, topic, topic_id)
+        pipeline.hmget(self._keys.sources, list(ids))
+        return {topic: known.decode() for topic, known in zip(ids, pipeline.execute()[-1], strict=True)}
+
+    def trials(self, partitions: Iterable[int]) -> dict[tuple[str, int], bytes]:
+        """Return what :meth:`write_trials` wrote: (topic, partition) → value."""
+        return {
+            (topic.decode(), partition): value
+            for partition in partitions
+            for topic, value in self._client.hgetall(self._keys.trials(partition)).items()
+        }
+
+    def write_trials(self, trials: Mapping[tuple[str, int], bytes | None]) -> None:
+        """Remember how often partitions were begun and which of their events are poison; None = forget it."""
+        pipeline = self._client.pipeline(transaction=False)
+        for (topic, partition), value in trials.items():
+            key = self._keys.trials(partition)
+            pipeline.hdel(key, topic) if value is None else pipeline.hset(key, topic, value)
+        pipeline.execute()
+
     # What belongs to nobody: written by the owner of one partition, under its epoch; returns whether it was.
 
     def write_shared(
@@ -206,6 +230,14 @@ class Store:
         """Return what workers say of themselves, by their names."""
         found = self._client.hgetall(self._keys.workers).items()
         return {worker.decode(): orjson.loads(value) for worker, value in found}
+
+    def takes_writes(self) -> bool:
+        """Return whether the store answers and is neither full nor read-only."""
+        try:
+            self._client.set(self._keys.probe, 1, ex=60)
+        except redis.RedisError:
+            return False
+        return True
 
     def forget_workers(self, before_ms: int) -> None:
         """Remove what workers said of themselves before a time, ms since the epoch."""

@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from contracts.events import Click, Rating
 from contracts.topics import partition_of
+from infra.errors import BrokerError
 from models.arrivals import APPLIED, DUPLICATE
 from models.engine import Engine, Observation
 from models.user_state import CorruptState
 from serving.store import Store
+from streams import failpoints
 from streams.deadletters import DeadLetters
 from streams.epochs import Epochs
 from streams.intake import Events, Letters, decode_events, decode_users
@@ -118,17 +120,18 @@ class Applier:
                 records.done()
                 self._hand_over_held()
                 return
+            self._check_order(records)
             self._taken += 1
             given = self._decode(records)
             states = await self._load(event.user for event in given.batch.events)
             self._admit(states)
             # Nothing is awaited from here on: no other batch, and no barrier, can see half of this one.
             self._log.fold()
-            observation = self._engine.observe(given.batch)
+            observation = self._observe(given)
             self._lists.heard_of(observation.slots)
             self._held.append(_Applied(records, given, observation))
             self.applied.update(records.next_offsets)
-            more = self._in_flight() > self._taken and len(self._held) < _TOGETHER
+            more = not records.alone and self._in_flight() > self._taken and len(self._held) < _TOGETHER
             lists = self._measured(observation, _NOBODY if more else self._of_held())
             if not more:
                 self._hand_over(lists)
@@ -141,6 +144,7 @@ class Applier:
             if not records.stretches:
                 records.done()
                 return
+            self._check_order(records)
             self._taken += 1
             given = decode_users(records, self.home, foreign=self._epochs.all)
             self._admit(await self._load(given.attributes))
@@ -188,6 +192,23 @@ class Applier:
         """Forget how far some partitions have been applied; between batches."""
         self.applied = {place: offset for place, offset in self.applied.items() if place[1] not in numbers}
 
+    def _check_order(self, records: Records) -> None:
+        for partition, (first, _) in records.stretches.items():
+            next_offset = self.applied.get((records.topic, partition), 0)
+            if first < next_offset:
+                # What states contain would be skipped without a word, see streams.sources.
+                raise BrokerError(
+                    f"{records.topic} partition {partition} goes on at {first} after {next_offset - 1}: the topic "
+                    "was deleted and created again, or its newest records were lost"
+                )
+
+    def _observe(self, given: Events) -> Observation:
+        failpoints.before("observe")
+        observation = self._engine.observe(given.batch)
+        failpoints.taste(given.batch.events)
+        failpoints.after("observe")
+        return observation
+
     def _of_held(self) -> NDArray[np.int32]:
         return np.unique(np.concatenate([applied.slots for applied in self._held]))
 
@@ -203,11 +224,15 @@ class Applier:
     async def _deliver(self, held: list[_Applied], lists: list[tuple[str, bytes]], epochs: Mapping[int, int]) -> None:
         reached = {place: offset for applied in held for place, offset in applied.records.next_offsets.items()}
         # Of a refused partition lessons are sent all the same: its new owner's are equal, and readers skip the second.
+        failpoints.before("lists")
         await self._write(lists, reached, epochs)
+        failpoints.after("lists")
         now = time.time_ns() / 1e6
         self._status.lists_written += len(lists)
         for applied in held:
+            failpoints.before("append")
             self._log.append(applied.observation.lessons)
+            failpoints.after("append")
             self._send(applied.given.letters)
             self._done(applied.records)
             outcome = applied.observation.observed.outcome

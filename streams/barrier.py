@@ -27,6 +27,7 @@ from models.engine import Engine
 from models.users import Picture
 from serving.fence import WentBack
 from serving.store import Store
+from streams import failpoints
 from streams.epochs import Epochs
 from streams.learning import LearningLog
 from streams.outbox import Outbox, stubbornly
@@ -89,7 +90,9 @@ class Barrier:
 
         async def step() -> None:
             # In its place behind the batches that it covers, because these hand their records to the producer.
+            failpoints.before("flush")
             await self._outbox.call(self._log.flush)
+            failpoints.after("flush")
             acknowledged.set_result(None)
 
         async def passed() -> None:
@@ -110,11 +113,15 @@ class Barrier:
         epochs: Mapping[int, int],
     ) -> bool:
         try:
+            failpoints.before("states")
             refused = await self._call(self._write, picture, vectors, epochs)
+            failpoints.after("states")
             if not refused:
+                failpoints.before("applied")
                 refused = await self._call(
                     self._store.write_applied, applied, self._epochs.applied, epochs, self._epochs.run_ids
                 )
+                failpoints.after("applied")
         except WentBack:
             await self._owner().went_back(epochs)
             return False

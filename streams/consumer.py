@@ -17,8 +17,10 @@ import confluent_kafka as ck
 import mode
 
 from infra.errors import BrokerError
+from streams import failpoints
 from streams.membership import DRAIN_S, Membership, Owner, check_partitions
 from streams.records import Records, by_topic, merged
+from streams.seldom import Seldom
 from streams.tenure import Partition, Tenures
 
 # Small fetches keep the partitions abreast of each other when a whole history is read.
@@ -79,6 +81,7 @@ class GroupConsumer(mode.Service):
             **conf,
         }
         self._lock = threading.Condition()
+        self._seldom = Seldom(self.log.warning)
         self._in_flight = 0
         self._to_commit: dict[Partition, int] = {}
         self._stopping = False
@@ -223,7 +226,9 @@ class GroupConsumer(mode.Service):
         parts = [ck.TopicPartition(*place, offset) for place, offset in offsets.items() if place in assigned]
         if parts:
             try:
+                failpoints.before("commit")
                 consumer.commit(offsets=parts, asynchronous=asynchronous)
+                failpoints.after("commit")
             except ck.KafkaException as error:
                 self._on_commit(error, parts)
 
@@ -256,7 +261,7 @@ class GroupConsumer(mode.Service):
     def _on_error(self, error: ck.KafkaError) -> None:
         if error.fatal():
             self._crash(_fatal(error))
-        self.log.warning("kafka: %s", error.str())
+        self._seldom.tell(f"kafka: {error.str()}")
 
 
 def _fatal(error: ck.KafkaError) -> BrokerError:

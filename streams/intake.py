@@ -74,6 +74,7 @@ def decode_events(
     for message in records.messages:
         stamp = message.timestamp()[1]
         try:
+            records.refuse_poison(message)
             event = decode(kind, message.value(), message.key(), stamp)
             _check_place(message, event.user, home, foreign)
         except InvalidEvent as error:
@@ -97,6 +98,7 @@ def decode_users(records: Records, home: Callable[[str], int], *, foreign: bool)
             given.forgets += 1  # a tombstone: the same wish
             continue
         try:
+            records.refuse_poison(message)
             user = decode(User, message.value(), message.key(), message.timestamp()[1])
             _check_place(message, user.user, home, foreign)
         except InvalidEvent as error:

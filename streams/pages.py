@@ -14,6 +14,7 @@ import orjson
 
 from contracts.events import InvalidEvent, Item, decode
 from serving.store import Store
+from streams import failpoints
 from streams.deadletters import DeadLetters
 from streams.learning import LearningLog
 from streams.outbox import Outbox
@@ -101,9 +102,11 @@ class Pages:
         written = dict(self._next)
 
         async def write() -> None:
+            failpoints.before("items")
             if await self._outbox.call(self._store.write_metadata, list(pages.values()), epoch):
                 # What they introduce stands in the log before they count as handled.
                 await self._outbox.call(self._log.flush)
+                failpoints.after("items")
                 await self._outbox.call(self._store.write_handled, written, epoch)
 
         self._outbox.put(write)

@@ -25,6 +25,7 @@ from serving.store import Store
 from streams.admin import topic_ids, topic_partitions
 from streams.agents import declare
 from streams.applier import Applier
+from streams.attempts import Attempts
 from streams.barrier import Barrier
 from streams.checkpoints import Checkpoints
 from streams.consumer import GroupConsumer
@@ -38,8 +39,10 @@ from streams.outbox import Outbox
 from streams.ownership import Ownership
 from streams.pages import Pages
 from streams.reader import TopicReader
+from streams.seldom import Seldom
 from streams.shared import SharedLists
 from streams.shelf import Shelf
+from streams.sources import Sources
 from streams.status import Status
 from streams.steward import Steward
 from streams.whole import read_whole
@@ -105,9 +108,10 @@ def build(
     kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
     engine = _engine(settings)
     store = Store(connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S)
+    seldom = Seldom(warn)
     producer = ck.Producer(
         {"enable.idempotence": True, "linger.ms": 1, "compression.type": "zstd", "message.max.bytes": 5_000_000}
-        | {"error_cb": lambda error: warn("kafka: %s", error.str())}
+        | {"error_cb": lambda error: seldom.tell(f"kafka: {error.str()}")}
         | kafka
     )
     status, epochs, outbox = Status(), Epochs(partitions), Outbox(crash)
@@ -131,7 +135,10 @@ def build(
     barrier = Barrier(
         engine, log, store, outbox, epochs, lambda: ownership, applier.home, lambda offsets: consumer.commit(offsets)
     )
-    ownership = Ownership(engine.users, store, applier, barrier, epochs, lambda: consumer, warn)
+    attempts = Attempts(store, warn, crash, lambda: ownership.make_durable())
+    ownership = Ownership(
+        engine.users, store, applier, barrier, epochs, Sources(settings, store), attempts, lambda: consumer, warn
+    )
     availability = engine.availability
     pages = Pages(
         store, log, outbox, letters, topics["items"], availability.is_withheld,
@@ -139,10 +146,10 @@ def build(
     )  # fmt: skip
     shelf = Shelf(engine, log, pages, lambda: epochs.steward)
     neighbours = Neighbours(engine, topics["learning"])
-    checkpoints = Checkpoints(settings.checkpoints, warn)
+    checkpoints = Checkpoints(settings.checkpoints, warn, ids[topics["learning"]])
     # Room for what the consumer may have in flight, so that its thread never waits for a channel.
     channels = {name: app.channel(maxsize=work.window + 1) for name in _BY_USER}
-    declare(app, channels, applier)
+    declare(app, channels, applier, attempts)
     log_reader = TopicReader(topics["learning"], kafka, log.arrived, crash, batch=_LOG_BATCH)
     item_reader = TopicReader(topics["items"], kafka, shelf.put, crash)
     consumer = GroupConsumer(

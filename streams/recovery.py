@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 import mode
 
 from infra.errors import BrokerError
+from streams import failpoints
 from streams.membership import partitions_changed
 from streams.parts import Parts
 
@@ -52,7 +53,9 @@ async def _recover_model(
     parts: Parts, start: Callable[[mode.ServiceT], Awaitable[mode.ServiceT]], say: Callable[..., None]
 ) -> None:
     model, reader = parts.engine.items, parts.log_reader
+    failpoints.before("restore")
     found = await asyncio.to_thread(parts.checkpoints.restore, model)
+    failpoints.after("restore")
     parts.neighbours.begin()
     await start(reader)
     bounds = await asyncio.to_thread(reader.bounds)

@@ -25,6 +25,7 @@ from infra.settings import Settings
 from models.item_model import ItemModel
 from models.life import Life
 from models.user_state import decode_state
+from streams.admin import topic_ids
 from streams.checkpoints import Checkpoints
 from streams.whole import read_whole
 
@@ -103,7 +104,9 @@ def folded(settings: Settings, namespace: str) -> ItemModel:
 def checkpointed(settings: Settings, namespace: str) -> ItemModel:
     """Return the model as the worker that ended last left it."""
     model = new_model(settings)
-    Checkpoints(msgspec.structs.replace(settings, namespace=namespace).checkpoints, print).restore(model)
+    own = msgspec.structs.replace(settings, namespace=namespace)
+    log = topic_name(LEARNING, settings.kafka.prefix, namespace)
+    Checkpoints(own.checkpoints, print, topic_ids(settings, [log])[log]).restore(model)
     return model
 
 
