@@ -86,6 +86,7 @@ class GroupConsumer(mode.Service):
         self._to_commit: dict[Partition, int] = {}
         self._stopping = False
         self._rejoining = False
+        self._committing = False
         self._due = {"lag": 0.0, "partitions": 0.0}
         self._tenures = Tenures(topics)
         self.lag = 0
@@ -144,7 +145,7 @@ class GroupConsumer(mode.Service):
 
     def _be_member(self) -> None:
         with self._lock:
-            self._rejoining = False
+            self._rejoining = self._committing = False
             self._to_commit.clear()  # of a membership that is over: what it did not commit may be behind by now
         consumer = ck.Consumer(self._conf)
         member = Membership(
@@ -221,11 +222,15 @@ class GroupConsumer(mode.Service):
 
     def _commit_now(self, consumer: ck.Consumer, *, asynchronous: bool) -> None:
         with self._lock:
+            if asynchronous and self._committing:
+                # One at a time: while Kafka is away they would pile up, and be sent by whom the group no longer knows.
+                return
             offsets, self._to_commit = self._to_commit, {}
         assigned = self.assigned
         parts = [ck.TopicPartition(*place, offset) for place, offset in offsets.items() if place in assigned]
         if parts:
             try:
+                self._committing = asynchronous
                 failpoints.before("commit")
                 consumer.commit(offsets=parts, asynchronous=asynchronous)
                 failpoints.after("commit")
@@ -233,8 +238,9 @@ class GroupConsumer(mode.Service):
                 self._on_commit(error, parts)
 
     def _on_commit(self, error: Any, parts: list[ck.TopicPartition]) -> None:
+        self._committing = False
         if error:
-            self.log.warning("kafka: commit: %s", error)
+            self._seldom.tell(f"kafka: commit: {error}")
             with self._lock:
                 for part in parts:  # tried again, unless there is a newer one by then
                     self._to_commit.setdefault((part.topic, part.partition), part.offset)
@@ -259,7 +265,7 @@ class GroupConsumer(mode.Service):
         return lag
 
     def _on_error(self, error: ck.KafkaError) -> None:
-        if error.fatal():
+        if error.fatal() or error.code() == ck.KafkaError._FATAL:
             self._crash(_fatal(error))
         self._seldom.tell(f"kafka: {error.str()}")
 

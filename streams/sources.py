@@ -37,9 +37,6 @@ class Sources:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
-        self._client = AdminClient(
-            {"log_level": 0, **settings.kafka.client, "bootstrap.servers": settings.kafka.bootstrap}
-        )
 
     def check(self, starts: Mapping[Partition, int]) -> dict[Partition, int]:
         """Return where partitions end now; blocks.
@@ -73,9 +70,14 @@ class Sources:
     def _ends(self, places: list[Partition]) -> dict[Partition, int]:
         deadline = time.monotonic() + _TIMEOUT_S
         while True:
+            # A client of its own each time: one that knew the partitions before their broker died goes on asking with
+            # the leader epochs of then, and is refused.
+            client = AdminClient(
+                {"log_level": 0, **self._settings.kafka.client, "bootstrap.servers": self._settings.kafka.bootstrap}
+            )
             wanted = {TopicPartition(*place): OffsetSpec.latest() for place in places}
             try:
-                answers = self._client.list_offsets(wanted, request_timeout=10.0) if wanted else {}
+                answers = client.list_offsets(wanted, request_timeout=10.0) if wanted else {}
                 return {(part.topic, part.partition): int(answer.result().offset) for part, answer in answers.items()}
             except KafkaException as error:
                 # A partition may be without a leader for a moment.
