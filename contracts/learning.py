@@ -6,7 +6,7 @@ of the log. No user id is in it: a rating carries a hash of its user, because a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from contracts.events import TYPES
 
-FORMAT = 2
+FORMAT = 3
 HISTORY = 50
 """How many of a user's earlier events a lesson carries, newest first."""
 
@@ -57,6 +57,20 @@ class Introduction(msgspec.Struct, array_like=True, frozen=True):
     hashes: bytes = b""
     weights: bytes = b""
     created: int | None = None  # ms since the epoch
+
+
+class Forgotten(msgspec.Struct, array_like=True, frozen=True):
+    """A person who is to be forgotten: his row of the rating model goes.
+
+    The message that asked for it is named, so that a worker that reads it again after a crash does not take away what
+    the person has taught since.
+    """
+
+    rater: int  # hash of the user
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
 
 
 @dataclass(slots=True)
@@ -106,6 +120,8 @@ class Lessons:
         How many attributes of each event's user are known.
     attributes : ndarray of uint32, shape (attribute_lengths.sum(),)
         Hashes of these attributes, event after event, see :mod:`models.attributes`.
+    forgotten : list of Forgotten
+        People to be forgotten, before the record's events are learned.
     """
 
     sources: list[Source]
@@ -127,6 +143,7 @@ class Lessons:
     seen: NDArray[np.uint64]
     attribute_lengths: NDArray[np.uint8]
     attributes: NDArray[np.uint32]
+    forgotten: list[Forgotten] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -139,6 +156,7 @@ class _Record(msgspec.Struct, array_like=True):
     items: list[str]
     introduced: list[Introduction]
     columns: list[bytes]
+    forgotten: list[Forgotten] = []  # since format 3
 
 
 _COLUMNS = (
@@ -159,7 +177,7 @@ _COLUMNS = (
     ("attribute_lengths", "<u1"),
     ("attributes", "<u4"),
 )
-_COLUMNS_OF = {1: 9, FORMAT: len(_COLUMNS)}  # format → how many of them it has
+_COLUMNS_OF = {1: 9, 2: len(_COLUMNS), FORMAT: len(_COLUMNS)}  # format → how many of them it has
 # Column → lengths of its parts.
 _RAGGED = {"history": "lengths", "value": "lengths", "seen": "had", "attributes": "attribute_lengths"}
 _encoder = msgspec.msgpack.Encoder()
@@ -168,14 +186,24 @@ _decoder = msgspec.msgpack.Decoder(_Record)
 
 def introduction(introduced: list[Introduction]) -> Lessons:
     """Return the lesson that these items exist, and nothing else."""
-    columns = {name: np.zeros(0, dtype) for name, dtype in _COLUMNS}
-    return Lessons(sources=[], items=[], introduced=introduced, **columns)
+    return Lessons(sources=[], items=[], introduced=introduced, **_no_events())
+
+
+def oblivion(forgotten: list[Forgotten]) -> Lessons:
+    """Return the lesson that these people are to be forgotten, and nothing else."""
+    return Lessons(sources=[], items=[], introduced=[], forgotten=forgotten, **_no_events())
+
+
+def _no_events() -> dict[str, Any]:
+    return {name: np.zeros(0, dtype) for name, dtype in _COLUMNS}
 
 
 def encode_lessons(lessons: Lessons) -> bytes:
     """Encode lessons as MessagePack with little-endian columns; Kafka's own compression makes them small."""
     columns = [np.ascontiguousarray(getattr(lessons, name), dtype).tobytes() for name, dtype in _COLUMNS]
-    return _encoder.encode(_Record(FORMAT, lessons.sources, lessons.items, lessons.introduced, columns))
+    return _encoder.encode(
+        _Record(FORMAT, lessons.sources, lessons.items, lessons.introduced, columns, lessons.forgotten)
+    )
 
 
 def decode_lessons(value: bytes) -> Lessons:
@@ -210,7 +238,9 @@ def decode_lessons(value: bytes) -> Lessons:
     for each in record.introduced:
         if len(each.hashes) != 4 * len(each.weights) or len(each.weights) > TERMS:
             raise ValueError(f"not a learning record: the content of {each.item[:40]!r} does not fit itself")
-    return Lessons(sources=record.sources, items=record.items, introduced=record.introduced, **columns)
+    return Lessons(
+        sources=record.sources, items=record.items, introduced=record.introduced, forgotten=record.forgotten, **columns
+    )
 
 
 def _not_in_format_1(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -68,6 +68,17 @@ class Store:
         self._set(values)
         self._set([(self._keys.user_vector(user), vector) for user, vector in vectors])
 
+    def remove_lists(self, users: Sequence[str]) -> None:
+        """Remove users' lists, in the order in which lists are written."""
+        if users:
+            self._client.delete(*(self._keys.top(user) for user in users))
+
+    def remove_states(self, users: Sequence[tuple[int, str]]) -> None:
+        """Remove what is kept of users who were forgotten, given as (home partition, user)."""
+        for partition, user in users:
+            self._client.delete(self._keys.state(partition, user))
+            self._client.delete(self._keys.user_vector(user))
+
     def write_applied(self, offsets: Offsets) -> None:
         """Say which input the stored states contain; only after the states themselves."""
         pipeline = self._client.pipeline(transaction=False)

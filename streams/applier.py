@@ -20,14 +20,16 @@ from numpy.typing import NDArray
 
 from contracts.events import Click, Rating
 from contracts.topics import partition_of
-from models.arrivals import APPLIED, DUPLICATE
+from models.arrivals import APPLIED, DUPLICATE, UNDONE
 from models.engine import Engine, Observation
 from models.user_state import CorruptState
 from serving.store import Store
 from streams.deadletters import DeadLetters
+from streams.forgetting import Forgetting, forgotten
 from streams.intake import Events, Letters, decode_events, decode_users
 from streams.learning import LearningLog
 from streams.lists import ListMaker
+from streams.marks import Marks
 from streams.outbox import Outbox, stubbornly
 from streams.records import Records
 from streams.status import Status
@@ -38,6 +40,8 @@ _WORTH_A_THREAD = 64
 _NOBODY = np.zeros(0, np.int32)
 # Batches that share their lists, at most.
 _TOGETHER = 4
+# Users whose partitions are remembered.
+_HOMES = 200_000
 
 
 @dataclass(slots=True)
@@ -50,8 +54,15 @@ class _Applied:
 
     @property
     def slots(self) -> NDArray[np.int32]:
-        """The users for whom it brought something new."""
-        return np.asarray(self.observation.slots[self.observation.observed.outcome == APPLIED])
+        """The users for whom it changed something."""
+        outcome = self.observation.observed.outcome
+        return np.asarray(self.observation.slots[(outcome == APPLIED) | (outcome == UNDONE)])
+
+    @property
+    def undone(self) -> list[int]:
+        """The users who took something back."""
+        undone: list[int] = self.observation.slots[self.observation.observed.outcome == UNDONE].tolist()
+        return undone
 
 
 class Applier:
@@ -71,6 +82,8 @@ class Applier:
         Measure the live hit rate on every n-th event.
     in_flight : callable
         Returns how many batches the consumer has handed over that are not done.
+    forgetting : Forgetting
+        Makes marks of who wishes to be forgotten.
     warn : callable
         Told, once, of events that do not lie on their user's partition.
     """
@@ -90,19 +103,20 @@ class Applier:
         partitions: int,
         score_every: int,
         in_flight: Callable[[], int],
+        forgetting: Forgetting,
         warn: Callable[[str], None],
     ) -> None:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._lists, self._status = letters, lists, status
         self._kinds, self._topic_ids, self._score_every, self._warn = kinds, topic_ids, score_every, warn
-        self._in_flight = in_flight
+        self._in_flight, self._forgetting = in_flight, forgetting
         self._taken = 0  # batches taken over that are not done
         self._held: list[_Applied] = []
         self._lock = asyncio.Lock()
         self._beside = ThreadPoolExecutor(1, "rank")
         self._warned = False
         self.applied: dict[tuple[str, int], int] = {}
-        self.home: Callable[[str], int] = lru_cache(maxsize=200_000)(lambda user: partition_of(user, partitions))
+        self.home: Callable[[str], int] = lru_cache(maxsize=_HOMES)(lambda user: partition_of(user, partitions))
 
     async def apply(self, records: Records) -> None:
         """Apply a batch; its lists are on their way to Redis then, and there when ``records.done`` is called."""
@@ -127,7 +141,10 @@ class Applier:
                 self._hand_over(lists)
 
     async def describe(self, records: Records) -> None:
-        """Take over what is known of users beside their events; who has none gets a list from it at once."""
+        """Take over what is known of users beside their events; who has none gets a list from it at once.
+
+        Who wishes to be forgotten is so before any other event is applied.
+        """
         async with self._lock:
             self._hand_over_held()
             if not records.is_ours():
@@ -135,20 +152,32 @@ class Applier:
                 return
             self._taken += 1
             given = decode_users(records)
-            self._admit(await self._load(given.attributes))
+            wishes = {wish.user: wish for wish in given.wishes}
+            await self._forgetting.mark(given.wishes)
+            known = given.attributes(self._marks)
+            self._admit(await self._load([*known, *wishes]))
             self._log.fold()
             users = self._engine.users
-            slots = np.array([users.slot(user) for user in given.attributes], np.int32)
-            for slot, attributes in zip(slots.tolist(), given.attributes.values(), strict=True):
+            gone = self._forget([user for user in wishes if user not in known])
+            slots = np.array([users.slot(user) for user in known], np.int32)
+            for slot, attributes in zip(slots.tolist(), known.values(), strict=True):
                 users.describe(slot, attributes)
             self._lists.heard_of(slots)
             lists = self._lists.make(slots[~users.active(slots)])
             self.applied.update(records.next_offsets)
             self._status.described += len(slots)
-            self._status.forgets_ignored += given.forgets
+            self._status.forgotten += len(gone)
+            past = [*gone, *(user for user in wishes if user in known)]
+            oblivion = forgotten(wishes, self._marks)
 
         async def deliver() -> None:
+            await self._outbox.call(self._store.remove_lists, past)
             await self._outbox.call(self._store.write_lists, lists, records.next_offsets)
+            if wishes:
+                self._log.append(oblivion)
+                for wish in wishes.values():
+                    if not wish.told:
+                        self._forgetting.clear_wish(wish)
             self._send(given.letters)
             self._done(records)
             self._status.lists_written += len(lists)
@@ -174,6 +203,22 @@ class Applier:
             self._hand_over_held()
             return action()
 
+    @property
+    def _marks(self) -> Marks:
+        return self._forgetting.marks
+
+    def _forget(self, wished: list[str]) -> list[str]:
+        """Forget resident users, but for those who have come back since; return who is gone."""
+        users = self._engine.users
+        gone = [user for user in wished if users.is_blank(users.slot(user))]
+        for user in gone:
+            users.forget(user)
+        if gone:
+            # What is remembered by id only to save work.
+            self.home.cache_clear()  # type: ignore[attr-defined]
+            self._marks.discard_names()
+        return gone
+
     def _of_held(self) -> NDArray[np.int32]:
         return np.unique(np.concatenate([applied.slots for applied in self._held]))
 
@@ -183,10 +228,14 @@ class Applier:
 
     def _hand_over(self, lists: list[tuple[str, bytes]]) -> None:
         held, self._held = self._held, []
-        self._outbox.put(lambda: self._deliver(held, lists))
+        # Who has taken back the last thing he did has no list any more.
+        undone = {slot for applied in held for slot in applied.undone if not self._engine.knows(np.array([slot]))[0]}
+        without = [self._engine.users.names[slot] for slot in undone]
+        self._outbox.put(lambda: self._deliver(held, lists, without))
 
-    async def _deliver(self, held: list[_Applied], lists: list[tuple[str, bytes]]) -> None:
+    async def _deliver(self, held: list[_Applied], lists: list[tuple[str, bytes]], without: list[str]) -> None:
         reached = {place: offset for applied in held for place, offset in applied.records.next_offsets.items()}
+        await self._outbox.call(self._store.remove_lists, without)
         await self._outbox.call(self._store.write_lists, lists, reached)
         now = time.time_ns() / 1e6
         self._status.lists_written += len(lists)
@@ -211,7 +260,8 @@ class Applier:
 
     def _decode(self, records: Records) -> Events:
         topic = records.topic
-        given = decode_events(records, self._kinds[topic], self._topic_ids[topic], self.home)
+        given = decode_events(records, self._kinds[topic], self._topic_ids[topic], self.home, self._marks)
+        self._status.skipped += given.skipped
         if not self._warned and not all(given.batch.own):
             self._warned = True
             self._warn(
@@ -221,6 +271,9 @@ class Applier:
         return given
 
     async def _load(self, names: Iterable[str]) -> list[tuple[str, bytes | None]]:
+        names = list(dict.fromkeys(names))
+        if self._marks:
+            self._drop_stale(names)
         users = self._engine.users.missing(names)
         if not users:
             return []
@@ -228,13 +281,21 @@ class Applier:
         states = await stubbornly(None, self._outbox.log.warning, self._store.load_states, places)
         return list(zip(users, states, strict=True))
 
+    def _drop_stale(self, names: list[str]) -> None:
+        """Forget who was forgotten through another namespace; his wish comes here, too, and may lie behind."""
+        for user in names:
+            rebirth = self._marks.rebirth(user)
+            if rebirth and self._engine.users.is_stale(user, rebirth):
+                self._engine.users.forget(user)
+
     def _admit(self, states: list[tuple[str, bytes | None]]) -> None:
         for user, state in states:
+            rebirth = self._marks.rebirth(user)
             try:
-                self._engine.users.admit(user, state)
+                self._engine.users.admit(user, state, rebirth)
             except CorruptState as error:
                 self._warn(f"{error}; this user starts anew, `headrace replay` rebuilds what was lost")
-                self._engine.users.admit(user, None)
+                self._engine.users.admit(user, None, rebirth)
 
     def _measured(self, observation: Observation, slots: NDArray[np.int32]) -> list[tuple[str, bytes]]:
         """Make lists, and rank the items chosen; in large batches beside each other, since both only read."""
@@ -251,4 +312,5 @@ class Applier:
         n, duplicates = int((outcome <= DUPLICATE).sum()), int((outcome == DUPLICATE).sum())
         untaught = int(((outcome == APPLIED) & ~observation.observed.taught).sum())
         self._status.observed(n, duplicates, untaught, ranks, shown[ranks.events])
+        self._status.undone += int((outcome == UNDONE).sum())
         return lists

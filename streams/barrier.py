@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from contracts.redis import encode_vector
 from models.engine import Engine
-from models.users import Picture
+from models.picture import Picture
 from serving.store import Store
 from streams.learning import LearningLog
 from streams.outbox import Outbox, stubbornly
@@ -85,6 +85,7 @@ class Barrier:
     def _write(self, picture: Picture, vectors: list[tuple[str, NDArray[np.float32]]]) -> None:
         # Here, in a thread: encoding hundreds of states would keep the event loop from new events.
         states = [(self._home(user), user, state) for user, state in picture.encoded()]
+        self._store.remove_states([(self._home(user), user) for user in picture.forgotten])
         self._store.write_states(states, [(user, encode_vector(vector)) for user, vector in vectors])
 
     async def _call(self, function: Callable[..., None], *args: Any) -> None:

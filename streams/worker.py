@@ -24,7 +24,7 @@ from faust.app.base import BootStrategy
 
 from contracts.events import Click, Rating
 from contracts.redis import DAY_S, Keys
-from contracts.topics import CLICKS, ITEMS, LEARNING, RATINGS, USERS, topic_name
+from contracts.topics import CLICKS, IMPRESSIONS, ITEMS, LEARNING, MARKS, RATINGS, USERS, topic_name
 from infra.errors import BrokerError, HeadraceError
 from infra.redis import connect
 from infra.settings import Settings
@@ -42,8 +42,10 @@ from streams.barrier import Barrier
 from streams.checkpoints import Checkpoints
 from streams.consumer import GroupConsumer
 from streams.deadletters import DeadLetters
+from streams.forgetting import Forgetting
 from streams.learning import LearningLog
 from streams.lists import ListMaker
+from streams.marks import Marks
 from streams.outbox import Outbox
 from streams.ownership import Ownership
 from streams.reader import TopicReader
@@ -130,7 +132,7 @@ class _Worker(mode.Service):
         self._app, self._settings = app, settings
         self._topics = {
             topic.name: topic_name(topic, settings.kafka.prefix, settings.namespace)
-            for topic in (CLICKS, RATINGS, USERS, ITEMS, LEARNING)
+            for topic in (CLICKS, RATINGS, IMPRESSIONS, USERS, ITEMS, MARKS, LEARNING)
         }
         self._user_topics = [self._topics[name] for name in _BY_USER]
         self._name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
@@ -170,6 +172,10 @@ class _Worker(mode.Service):
             self._engine, model.list_length, model.reasons, self._shared, lambda user: self._ownership.epoch(user),
             Limits(_TURNS_MS, work.list_days * DAY_S * 1000),
         )  # fmt: skip
+        self._forgetting = Forgetting(
+            Marks(settings, ids), topics["marks"], topics["users"], kafka, producer,
+            lambda user: self._applier.home(user), self.log.warning,
+        )  # fmt: skip
         self._applier = Applier(
             self._engine, self._store, self._log, self._outbox, letters, self._lists, self._status,
             kinds={topics["clicks"]: Click, topics["ratings"]: Rating},
@@ -177,6 +183,7 @@ class _Worker(mode.Service):
             partitions=partitions,
             score_every=model.score_every,
             in_flight=lambda: self._consumer.in_flight,
+            forgetting=self._forgetting,
             warn=self.log.warning,
         )  # fmt: skip
         self._barrier = Barrier(
@@ -190,6 +197,7 @@ class _Worker(mode.Service):
         declare(self._app, channels, self._applier)
         self._log_reader = TopicReader(topics["learning"], kafka, self._log.arrived, self._crash, batch=_LOG_BATCH)
         self._item_reader = TopicReader(topics["items"], kafka, self._shelf.put, self._crash)
+        self._mark_reader = TopicReader(topics["marks"], kafka, self._forgetting.hear, self._crash)
         group = kafka | {
             "group.id": f"{settings.kafka.prefix}-{settings.namespace}",
             "session.timeout.ms": work.session_ms,
@@ -218,6 +226,7 @@ class _Worker(mode.Service):
             await self._outbox.call(self._store.forget_workers, time.time_ns() // 1_000_000 - _FORGET_WORKERS_MS)
             await self._recover_model()
             await self._recover_items()
+            await self._recover_marks()
             self._shared.resume(await self._outbox.call(self._store.categories))
             await self.add_runtime_dependency(self._consumer)
         except HeadraceError as error:
@@ -262,6 +271,13 @@ class _Worker(mode.Service):
         self._item_reader.begin({partition: first for partition, (first, _) in bounds.items()})
         await self._item_reader.caught_up.wait()
         self._shelf.recovered()
+
+    async def _recover_marks(self) -> None:
+        await self.add_runtime_dependency(self._mark_reader)
+        bounds = await asyncio.to_thread(self._mark_reader.bounds)
+        self._mark_reader.begin({partition: first for partition, (first, _) in bounds.items()})
+        await self._mark_reader.caught_up.wait()
+        await self._forgetting.begin()
 
     # Clocks.
 
