@@ -70,14 +70,17 @@ class Store:
 
     def remove_lists(self, users: Sequence[str]) -> None:
         """Remove users' lists, in the order in which lists are written."""
-        if users:
-            self._client.delete(*(self._keys.top(user) for user in users))
+        for start in range(0, len(users), _PIPELINE):
+            self._client.delete(*(self._keys.top(user) for user in users[start : start + _PIPELINE]))
 
     def remove_states(self, users: Sequence[tuple[int, str]]) -> None:
         """Remove what is kept of users who were forgotten, given as (home partition, user)."""
-        for partition, user in users:
-            self._client.delete(self._keys.state(partition, user))
-            self._client.delete(self._keys.user_vector(user))
+        for start in range(0, len(users), _PIPELINE):
+            part = users[start : start + _PIPELINE]
+            self._client.delete(
+                *(self._keys.state(partition, user) for partition, user in part),
+                *(self._keys.user_vector(user) for _, user in part),
+            )
 
     def write_applied(self, offsets: Offsets) -> None:
         """Say which input the stored states contain; only after the states themselves."""

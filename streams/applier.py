@@ -166,7 +166,7 @@ class Applier:
             lists = self._lists.make(slots[~users.active(slots)])
             self.applied.update(records.next_offsets)
             self._status.described += len(slots)
-            self._status.forgotten += len(gone)
+            self._status.forgotten += sum(not wishes[user].told for user in gone)
             past = [*gone, *(user for user in wishes if user in known)]
             oblivion = forgotten(wishes, self._marks)
 

@@ -17,8 +17,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from contracts.learning import Forgotten, Lessons, oblivion
 from contracts.marks import End, Mark, Wish, encode_mark, person, salt_key
-from infra.errors import BrokerError
 from models.engine import rater
+from streams.learning import LearningLog
 from streams.marks import Marks, now_ms
 
 FORGOTTEN = "forgotten"
@@ -55,8 +55,8 @@ class Forgetting:
         Full names of the topics of marks and of users.
     kafka : mapping
         librdkafka properties.
-    producer : confluent_kafka.Producer
-        The worker's own.
+    log : LearningLog
+        The worker's own, for its producer.
     home : callable
         User → his own partition.
     warn : callable
@@ -69,13 +69,13 @@ class Forgetting:
         topic: str,
         users: str,
         kafka: Mapping[str, Any],
-        producer: ck.Producer,
+        log: LearningLog,
         home: Callable[[str], int],
         warn: Callable[[str], None],
     ) -> None:
         self.marks = marks
         self._topic, self._users, self._home, self._warn = topic, users, home, warn
-        self._producer, self._admin = producer, AdminClient(dict(kafka))
+        self._log, self._admin = log, AdminClient(dict(kafka))
         self._heard = asyncio.Event()
 
     def hear(self, messages: list[ck.Message]) -> None:
@@ -107,7 +107,7 @@ class Forgetting:
 
     def clear_wish(self, wish: Asked) -> None:
         """Send the empty message that lets compaction take the user's id out of the topic of users."""
-        self._send(self._users, wish.partition, wish.user.encode(), None, headers=[(FORGOTTEN, b"1")])
+        self._log.publish(self._users, wish.partition, wish.user.encode(), None, headers=[(FORGOTTEN, b"1")])
 
     def _is_marked(self, wish: Asked) -> bool:
         if wish.told:
@@ -125,30 +125,11 @@ class Forgetting:
         return Mark(generation, taken, home, reached, asked)
 
     async def _append(self, records: list[tuple[bytes, bytes]]) -> None:
-        failures: list[str] = []
-
-        def delivered(error: ck.KafkaError | None, _: ck.Message) -> None:
-            if error is not None:
-                failures.append(error.str())
-
-        def send() -> None:
-            for key, value in records:
-                self._send(self._topic, 0, key, value, on_delivery=delivered)
-            while self._producer.flush(1.0):
-                pass  # without a bound: while Kafka is away, nothing goes on, and nothing is lost
-
-        await asyncio.to_thread(send)
-        if failures:
-            raise BrokerError(f"Kafka refused a mark of a forgotten person: {failures[0]}")
+        """Write records to the topic of marks, and wait until they have been read back."""
+        for key, value in records:
+            self._log.publish(self._topic, 0, key, value)
+        await asyncio.to_thread(self._log.flush)
         await self._catch_up()
-
-    def _send(self, topic: str, partition: int, key: bytes, value: bytes | None, **more: Any) -> None:
-        while True:
-            try:
-                self._producer.produce(topic, value, key, partition=partition, **more)
-                return
-            except BufferError:
-                self._producer.poll(0.05)
 
     async def _catch_up(self) -> None:
         """Wait until all marks that stand in Kafka now are known."""

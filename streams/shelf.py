@@ -15,7 +15,7 @@ import confluent_kafka as ck
 import msgspec
 import orjson
 
-from contracts.events import InvalidEvent, Item, decode
+from contracts.events import InvalidEvent, Item, decode, encode
 from contracts.learning import Introduction, introduction
 from models.content.terms import digest, introduce
 from models.engine import Engine
@@ -64,6 +64,7 @@ class Shelf:
         """Take over records in their order."""
         now = time.time_ns() // 1_000_000
         entries: dict[str, tuple[str, bytes, bool]] = {}
+        tombstones: list[ck.Message] = []
         for message in messages:
             handled = self._is_handled(message)
             item = self._item(message, handled)
@@ -72,6 +73,7 @@ class Shelf:
             withheld = self._engine.availability.put(item, now)
             self._engine.labels.put(item)
             if not handled:
+                tombstones += [message] if message.value() is None else []
                 entries[item.item] = (item.item, _page(item), withheld)
             if self._is_news(item, handled):
                 self._news[item.item] = introduce(item)
@@ -80,7 +82,7 @@ class Shelf:
         if self._recovered:
             self._introduce()
         if entries:
-            self._write(list(entries.values()), dict(self._handled))
+            self._write(list(entries.values()), tombstones, dict(self._handled))
 
     def recovered(self) -> None:
         """Say that all records of the topic have been put: only now is it known which of an item's is its newest."""
@@ -97,9 +99,18 @@ class Shelf:
 
             self._outbox.put(write)
 
-    def _write(self, entries: list[tuple[str, bytes, bool]], handled: dict[tuple[str, int], int]) -> None:
+    def _write(
+        self,
+        entries: list[tuple[str, bytes, bool]],
+        tombstones: list[ck.Message],
+        handled: dict[tuple[str, int], int],
+    ) -> None:
         async def write() -> None:
             await self._outbox.call(self._store.write_metadata, entries)
+            for message in tombstones:
+                # Compaction takes a message without a value away, and with it what is to stay so in a later replay.
+                explicit = encode(Item(message.key().decode(), deleted=True))
+                self._log.publish(message.topic(), message.partition(), message.key(), explicit)
             await self._outbox.call(self._log.flush)
             await self._outbox.call(self._store.write_applied, handled)
 

@@ -14,7 +14,7 @@ from infra.settings import Settings
 _TIMEOUT_S = 10.0
 
 
-def read_whole(settings: Settings, topic: str) -> Iterator[Message]:
+def read_whole(settings: Settings, topic: str, first: int = OFFSET_BEGINNING) -> Iterator[Message]:
     """Yield the messages of a topic, partition by partition in the order of their offsets.
 
     Parameters
@@ -23,6 +23,8 @@ def read_whole(settings: Settings, topic: str) -> Iterator[Message]:
         With the broker's address.
     topic : str
         Full name.
+    first : int
+        Offset from which on each partition is read; the oldest kept where that is deleted.
 
     Raises
     ------
@@ -37,11 +39,12 @@ def read_whole(settings: Settings, topic: str) -> Iterator[Message]:
             "group.id": topic,  # the client asks for one; partitions are assigned by hand and nothing is committed
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
         }
     )
     try:
         ends = _ends(consumer, topic)
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in ends])
+        consumer.assign([TopicPartition(topic, partition, first) for partition in ends])
         yield from _messages(consumer, ends)
     except KafkaException as error:
         raise BrokerError(f"cannot read {topic} at {settings.kafka.bootstrap}: {error.args[0].str()}") from error

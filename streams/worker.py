@@ -173,7 +173,7 @@ class _Worker(mode.Service):
             Limits(_TURNS_MS, work.list_days * DAY_S * 1000),
         )  # fmt: skip
         self._forgetting = Forgetting(
-            Marks(settings, ids), topics["marks"], topics["users"], kafka, producer,
+            Marks(settings, ids), topics["marks"], topics["users"], kafka, self._log,
             lambda user: self._applier.home(user), self.log.warning,
         )  # fmt: skip
         self._applier = Applier(
