@@ -77,7 +77,7 @@ def _namespace(settings: Settings, holdings: Holdings, file: BinaryIO) -> None:
                 file.write(encode(history_of(user, decode_state(state), ids)) + b"\n")
             except CorruptState as error:
                 _warn(f"{user}: {error}")
-            tick()
+            tick(1)
     for item, events in statistics(model):
         file.write(encode({"item": item, "events": events}) + b"\n")
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def counted(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """Show how many of something are done, how fast, and how long the rest takes; call what is given for each."""
+def counted(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show how many of something are done, for how long, and how long the rest takes; call what is given with more."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -18,4 +18,4 @@ def counted(what: str, total: int | None = None) -> Iterator[Callable[[], None]]
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
+        yield lambda done: progress.advance(task, done)

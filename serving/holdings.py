@@ -38,8 +38,9 @@ class Holdings:
     def namespaces(self) -> list[str]:
         """Return the namespaces that workers have written to, sorted; walks all keys."""
         head, found = f"{self._prefix}:", set()
-        for key in self._client.scan_iter(f"{head}*:epoch:*", count=_STEP):
-            found.add(key.decode().removeprefix(head).split(":")[0])
+        for name in ("epoch", "applied"):
+            for key in self._client.scan_iter(f"{head}*:{name}:{{*}}", count=_STEP):
+                found.add(key.decode().removeprefix(head).split(":")[0])
         return sorted(found)
 
     def of(self, namespace: str, partition: int, user: str) -> Holding:

@@ -126,6 +126,7 @@ class Applier:
                 self._hand_over_held()
                 return
             self._taken += 1
+            await self._know_marks(records)
             given = self._decode(records)
             states = await self._load(event.user for event in given.batch.events)
             self._admit(states)
@@ -206,6 +207,11 @@ class Applier:
     @property
     def _marks(self) -> Marks:
         return self._forgetting.marks
+
+    async def _know_marks(self, records: Records) -> None:
+        """Before a partition's first batch: its former owner may have just forgotten somebody."""
+        if not records.next_offsets.keys() <= self.applied.keys():
+            await self._forgetting.catch_up()
 
     def _forget(self, wished: list[str]) -> list[str]:
         """Forget resident users, but for those who have come back since; return who is gone."""

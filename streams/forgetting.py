@@ -92,7 +92,7 @@ class Forgetting:
         """Make the marks that are missing for these wishes; they are known here and durable then."""
         if not wishes:
             return
-        await self._catch_up()
+        await self.catch_up()
         missing = {wish.user: wish for wish in wishes if not self._is_marked(wish)}
         if not missing:
             return
@@ -129,9 +129,9 @@ class Forgetting:
         for key, value in records:
             self._log.publish(self._topic, 0, key, value)
         await asyncio.to_thread(self._log.flush)
-        await self._catch_up()
+        await self.catch_up()
 
-    async def _catch_up(self) -> None:
+    async def catch_up(self) -> None:
         """Wait until all marks that stand in Kafka now are known."""
         end = (await self._latest([(self._topic, 0)]))[self._topic, 0]
         while self.marks.position < end:

@@ -81,8 +81,7 @@ def history_of(user: str, state: UserState, names: Mapping[int, str]) -> History
 def state_of(history: History, generation: int = 0, offsets: tuple[int, int] = (-1, -1)) -> UserState:
     """Return a history as a state.
 
-    Events count as they would from Kafka: in the order of their times, a repeat once, an immediate repeat of the item
-    not at all.
+    Events count as they would from Kafka: in their order, a repeat once, an immediate repeat of the item not at all.
 
     Raises
     ------
@@ -132,7 +131,7 @@ def is_key(item: str) -> bool:
 def _counted(history: list[Entry]) -> tuple[list[Entry], list[int]]:
     counted: list[Entry] = []
     identities: dict[int, None] = {}
-    for entry in sorted(history, key=lambda each: each.time):
+    for entry in history:
         own = int(entry.identity, 16) if entry.identity else _identity(entry)
         if own in identities or (counted and counted[-1].item == entry.item):
             continue

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from contracts.learning import decode_lessons
 from contracts.topics import LEARNING, topic_name
 from infra.errors import BrokerError
 from infra.settings import Settings
 from models.item_model import ItemModel
-from models.life import Life
 from streams.checkpoints import Checkpoints
+from streams.engine import create_engine
 from streams.whole import read_whole
-
-
-def new_model(settings: Settings) -> ItemModel:
-    """Return the item model of the settings, before its first lesson."""
-    model = settings.model
-    life = Life(**msgspec.structs.asdict(settings.catalogue))
-    return ItemModel(model.seed, model.rating_users, model.repeats, model.rating_slope, life)
 
 
 def present_model(settings: Settings, warn: Callable[[str], None]) -> ItemModel:
@@ -31,7 +22,7 @@ def present_model(settings: Settings, warn: Callable[[str], None]) -> ItemModel:
     BrokerError
         When Kafka does not answer, or the log begins behind the newest checkpoint.
     """
-    model = new_model(settings)
+    model = create_engine(settings).items
     Checkpoints(settings.checkpoints, warn).restore(model)
     log = topic_name(LEARNING, settings.kafka.prefix, settings.namespace)
     first = True

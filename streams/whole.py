@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -31,17 +31,7 @@ def read_whole(settings: Settings, topic: str, first: int = OFFSET_BEGINNING) ->
     BrokerError
         When the broker does not answer, or has no such topic.
     """
-    consumer = Consumer(
-        {
-            "log_level": 0,
-            **settings.kafka.client,
-            "bootstrap.servers": settings.kafka.bootstrap,
-            "group.id": topic,  # the client asks for one; partitions are assigned by hand and nothing is committed
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-        }
-    )
+    consumer = _consumer(settings)
     try:
         ends = _ends(consumer, topic)
         consumer.assign([TopicPartition(topic, partition, first) for partition in ends])
@@ -50,6 +40,38 @@ def read_whole(settings: Settings, topic: str, first: int = OFFSET_BEGINNING) ->
         raise BrokerError(f"cannot read {topic} at {settings.kafka.bootstrap}: {error.args[0].str()}") from error
     finally:
         consumer.close()
+
+
+def next_offsets(settings: Settings, topics: Iterable[str]) -> dict[str, dict[int, int]]:
+    """Return topic → partition → offset after its last message.
+
+    Raises
+    ------
+    BrokerError
+        When the broker does not answer, or has no such topic.
+    """
+    consumer = _consumer(settings)
+    try:
+        return {topic: _ends(consumer, topic) for topic in topics}
+    except KafkaException as error:
+        raise BrokerError(f"cannot read from {settings.kafka.bootstrap}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def _consumer(settings: Settings) -> Any:
+    return Consumer(
+        {
+            "log_level": 0,
+            **settings.kafka.client,
+            "bootstrap.servers": settings.kafka.bootstrap,
+            # The client asks for one; partitions are assigned by hand and nothing is committed.
+            "group.id": f"{settings.kafka.prefix}-whole",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+        }
+    )
 
 
 def _ends(consumer: Any, topic: str) -> dict[int, int]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 
 from contracts.events import Click, Rating, User
-from contracts.topics import USERS, partition_of, topic_name
+from contracts.marks import End, Mark, Wish, encode_mark, person
+from contracts.topics import MARKS, USERS, partition_of, topic_name
 from infra.settings import Settings
 from streams.deadletters import read as read_letters
+from streams.marks import Marks
 from tests.worker import Worker, ends, publish, raw_producer, working
 
 ANN = "ann-5c1e"
@@ -90,6 +94,60 @@ def test_a_worker_that_reads_everything_again_skips_what_came_before(settings: S
         worker.wait_until_applied()
         assert worker.status()["events_of_forgotten"] >= 25
         worker.wait(lambda: state_of(worker, ANN) == state)
+
+
+def test_every_namespace_forgets_and_one_whose_worker_comes_later_keeps_what_he_did_since(
+    settings: Settings, tmp_path: Path
+) -> None:
+    late = msgspec.structs.replace(settings, namespace=f"{settings.namespace}-2", home=str(tmp_path / "late"))
+    with working(late) as other:
+        publish(settings, *crowd(), *history(ANN, range(25)))
+        other.wait_until_fresh(ANN)
+        other.wait_until_applied()
+        other.stop()
+        with working(settings) as worker:
+            worker.wait_until_applied()
+            publish(settings, User(ANN, forget=True))
+            worker.wait(lambda: forgotten(worker) and state_of(worker, ANN) is None)
+            assert state_of(other, ANN)
+            publish(settings, Click(ANN, FILMS[30]), Click(ANN, FILMS[31]), Rating(ANN, FILMS[32], 2.0))
+            worker.wait_until_applied()
+            other.start()
+            other.wait_until_fresh(ANN)
+            other.wait_until_applied()
+            assert other.list_of(ANN)["items"]
+            other.wait(lambda: state_of(other, ANN) == state_of(worker, ANN))
+            assert FILMS[0] in other.list_of(ANN)["items"]
+            assert not {FILMS[30], FILMS[31], FILMS[32]} & set(other.list_of(ANN)["items"])
+
+
+def test_a_worker_that_died_between_the_mark_and_the_deleting_goes_on_with_the_same_mark(settings: Settings) -> None:
+    with working(settings) as worker:
+        publish(settings, *crowd(), *history(ANN, range(25)))
+        worker.wait_until_applied()
+        worker.wait(lambda: state_of(worker, ANN) is not None)
+        worker.kill()
+        publish(settings, User(ANN, forget=True))
+        marks, home = Marks.read(settings), partition_of(ANN, settings.kafka.partitions)
+        reached = {topic: ends(settings, None, topic).get(f"{topic}/{home}", 0) for topic in marks.ids}
+        users = topic_name(USERS, settings.kafka.prefix, settings.namespace)
+        mark = Mark(
+            1, 1, home, {topic: End(marks.ids[topic], end) for topic, end in reached.items()},
+            Wish(users, marks.ids[users], home, reached[users] - 1),
+        )  # fmt: skip
+        producer = raw_producer(settings)
+        producer.produce(
+            topic_name(MARKS, settings.kafka.prefix, settings.namespace),
+            encode_mark(mark),
+            person(ANN, marks.salt or b""),
+        )
+        producer.flush()
+        publish(settings, Click(ANN, FILMS[30]))
+        worker.start()
+        worker.wait_until_applied()
+        worker.wait(lambda: bool(worker.list_of(ANN)) and FILMS[0] in worker.list_of(ANN)["items"])
+        assert FILMS[30] not in worker.list_of(ANN)["items"]
+        assert Marks.read(settings).of(ANN) == mark
 
 
 def test_an_empty_message_is_the_same_wish_and_kafka_is_left_an_empty_message(settings: Settings) -> None:
