@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -22,7 +22,6 @@ from contracts.events import Click, Rating
 from contracts.topics import partition_of
 from models.arrivals import APPLIED, DUPLICATE, UNDONE
 from models.engine import Engine, Observation
-from models.user_state import CorruptState
 from serving.store import Store
 from streams.deadletters import DeadLetters
 from streams.forgetting import Forgetting, forgotten
@@ -30,8 +29,9 @@ from streams.intake import Events, Letters, decode_events, decode_users
 from streams.learning import LearningLog
 from streams.lists import ListMaker
 from streams.marks import Marks
-from streams.outbox import Outbox, stubbornly
+from streams.outbox import Outbox
 from streams.records import Records
+from streams.residents import Residents
 from streams.status import Status
 
 # Below so many events, waking another thread costs more than it saves.
@@ -117,6 +117,7 @@ class Applier:
         self._warned = False
         self.applied: dict[tuple[str, int], int] = {}
         self.home: Callable[[str], int] = lru_cache(maxsize=_HOMES)(lambda user: partition_of(user, partitions))
+        self._residents = Residents(engine.users, store, outbox, forgetting.marks, self.home, warn)
 
     async def apply(self, records: Records) -> None:
         """Apply a batch; its lists are on their way to Redis then, and there when ``records.done`` is called."""
@@ -128,8 +129,7 @@ class Applier:
             self._taken += 1
             await self._know_marks(records)
             given = self._decode(records)
-            states = await self._load(event.user for event in given.batch.events)
-            self._admit(states)
+            self._residents.admit(await self._residents.load(event.user for event in given.batch.events))
             # Nothing is awaited from here on: no other batch, and no barrier, can see half of this one.
             self._log.fold()
             observation = self._engine.observe(given.batch)
@@ -156,10 +156,10 @@ class Applier:
             wishes = {wish.user: wish for wish in given.wishes}
             await self._forgetting.mark(given.wishes)
             known = given.attributes(self._marks)
-            self._admit(await self._load([*known, *wishes]))
+            self._residents.admit(await self._residents.load([*known, *wishes]))
             self._log.fold()
             users = self._engine.users
-            gone = self._forget([user for user in wishes if user not in known])
+            gone = self._residents.forget(user for user in wishes if user not in known)
             slots = np.array([users.slot(user) for user in known], np.int32)
             for slot, attributes in zip(slots.tolist(), known.values(), strict=True):
                 users.describe(slot, attributes)
@@ -170,6 +170,8 @@ class Applier:
             self._status.forgotten += sum(not wishes[user].told for user in gone)
             past = [*gone, *(user for user in wishes if user in known)]
             oblivion = forgotten(wishes, self._marks)
+            if gone:
+                self._forget_names()
 
         async def deliver() -> None:
             await self._outbox.call(self._store.remove_lists, past)
@@ -208,22 +210,15 @@ class Applier:
     def _marks(self) -> Marks:
         return self._forgetting.marks
 
+    def _forget_names(self) -> None:
+        """Let go of the ids that are remembered only to save work."""
+        self.home.cache_clear()  # type: ignore[attr-defined]
+        self._marks.discard_names()
+
     async def _know_marks(self, records: Records) -> None:
         """Before a partition's first batch: its former owner may have just forgotten somebody."""
         if not records.next_offsets.keys() <= self.applied.keys():
             await self._forgetting.catch_up()
-
-    def _forget(self, wished: list[str]) -> list[str]:
-        """Forget resident users, but for those who have come back since; return who is gone."""
-        users = self._engine.users
-        gone = [user for user in wished if users.is_blank(users.slot(user))]
-        for user in gone:
-            users.forget(user)
-        if gone:
-            # What is remembered by id only to save work.
-            self.home.cache_clear()  # type: ignore[attr-defined]
-            self._marks.discard_names()
-        return gone
 
     def _of_held(self) -> NDArray[np.int32]:
         return np.unique(np.concatenate([applied.slots for applied in self._held]))
@@ -275,33 +270,6 @@ class Applier:
                 "set the producer's partitioner to murmur2_random before a second worker is started"
             )
         return given
-
-    async def _load(self, names: Iterable[str]) -> list[tuple[str, bytes | None]]:
-        names = list(dict.fromkeys(names))
-        if self._marks:
-            self._drop_stale(names)
-        users = self._engine.users.missing(names)
-        if not users:
-            return []
-        places = [(self.home(user), user) for user in users]
-        states = await stubbornly(None, self._outbox.log.warning, self._store.load_states, places)
-        return list(zip(users, states, strict=True))
-
-    def _drop_stale(self, names: list[str]) -> None:
-        """Forget who was forgotten through another namespace; his wish comes here, too, and may lie behind."""
-        for user in names:
-            rebirth = self._marks.rebirth(user)
-            if rebirth and self._engine.users.is_stale(user, rebirth):
-                self._engine.users.forget(user)
-
-    def _admit(self, states: list[tuple[str, bytes | None]]) -> None:
-        for user, state in states:
-            rebirth = self._marks.rebirth(user)
-            try:
-                self._engine.users.admit(user, state, rebirth)
-            except CorruptState as error:
-                self._warn(f"{error}; this user starts anew, `headrace replay` rebuilds what was lost")
-                self._engine.users.admit(user, None, rebirth)
 
     def _measured(self, observation: Observation, slots: NDArray[np.int32]) -> list[tuple[str, bytes]]:
         """Make lists, and rank the items chosen; in large batches beside each other, since both only read."""

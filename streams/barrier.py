@@ -36,7 +36,7 @@ class Barrier:
     ----------
     engine, log, store, outbox
         Of this worker.
-    home : callable
+    home : functools.lru_cache
         User → the partition that his state belongs to.
     commit : callable
         Takes the offsets whose events are durable.
@@ -48,7 +48,7 @@ class Barrier:
         log: LearningLog,
         store: Store,
         outbox: Outbox,
-        home: Callable[[str], int],
+        home: Any,
         commit: Callable[[Offsets], None],
     ) -> None:
         self._engine, self._log, self._store, self._outbox = engine, log, store, outbox
@@ -85,7 +85,9 @@ class Barrier:
     def _write(self, picture: Picture, vectors: list[tuple[str, NDArray[np.float32]]]) -> None:
         # Here, in a thread: encoding hundreds of states would keep the event loop from new events.
         states = [(self._home(user), user, state) for user, state in picture.encoded()]
-        self._store.remove_states([(self._home(user), user) for user in picture.forgotten])
+        if picture.forgotten:
+            self._store.remove_states([(self._home(user), user) for user in picture.forgotten])
+            self._home.cache_clear()  # it remembers users to save work
         self._store.write_states(states, [(user, encode_vector(vector)) for user, vector in vectors])
 
     async def _call(self, function: Callable[..., None], *args: Any) -> None:

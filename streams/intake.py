@@ -76,6 +76,7 @@ def decode_events(
     sources = [Source(records.topic, topic_id, p, first, last) for p, (first, last) in records.stretches.items()]
     given = Events(Batch([], [], [], [], sources))
     events, source, offsets, own = [], [], [], []
+    anybody = bool(marks)
     for message in records.messages:
         stamp = message.timestamp()[1]
         try:
@@ -84,7 +85,7 @@ def decode_events(
             given.letters.append((message, error))
             continue
         partition = message.partition()
-        if marks and _is_past(marks, event, message):
+        if anybody and _is_past(marks, event, message):
             given.skipped += 1
             continue
         events.append(event)

@@ -110,7 +110,7 @@ def test_every_namespace_forgets_and_one_whose_worker_comes_later_keeps_what_he_
             publish(settings, User(ANN, forget=True))
             worker.wait(lambda: forgotten(worker) and state_of(worker, ANN) is None)
             assert state_of(other, ANN)
-            publish(settings, Click(ANN, FILMS[30]), Click(ANN, FILMS[31]), Rating(ANN, FILMS[32], 2.0))
+            publish(settings, *(Click(ANN, FILMS[number]) for number in (30, 31, 32)))
             worker.wait_until_applied()
             other.start()
             other.wait_until_fresh(ANN)
