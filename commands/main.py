@@ -17,6 +17,8 @@ COMMANDS = {
     "simulate": "Publish what simulated visitors do with their lists.",
     "recommend": "Show a user's list.",
     "item": "Show an item and its neighbours.",
+    "status": "Show the workers: partitions, lag, freshness.",
+    "doctor": "Examine the deployment and say what to do.",
     "evaluate": "Measure how good the recommendations are on your events.",
     "forget": "Forget a person, or what he did with one item.",
     "export": "Give a person his data, or write a namespace's histories.",

@@ -74,6 +74,11 @@ class Checkpoints:
             return model.position
         return None
 
+    def newest(self) -> int | None:
+        """Return the log position of the newest checkpoint by its name, None where there is none."""
+        paths = self._paths()
+        return int(posixpath.basename(paths[0]).removesuffix(_SUFFIX)) if paths else None
+
     def _paths(self) -> list[str]:
         """Return the paths of all checkpoints, newest first."""
         if not self._files.exists(self._root):
