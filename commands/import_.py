@@ -40,7 +40,7 @@ def command(file: str, namespace: str, config: str | None, home: str | None, as_
     from infra.local import find_services
     from infra.redis import connect
     from serving.store import Store
-    from streams.importing import begin, read_histories
+    from streams.importing import begin, checkpoints_of, read_histories
     from streams.marks import Marks
 
     settings = find_services(load_settings(config, home=home, namespace=namespace))
@@ -51,7 +51,7 @@ def command(file: str, namespace: str, config: str | None, home: str | None, as_
     except DatasetError as error:
         raise HeadraceError(str(error)) from error
     events, users = _imported(importer, histories)
-    importer.finish(settings.checkpoints)
+    importer.finish(checkpoints_of(settings))
     (_print_json if as_json else _print_text)(namespace, events, users, histories)
 
 

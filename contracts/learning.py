@@ -6,6 +6,7 @@ of the log. No user id is in it: a rating carries a hash of its user, because a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,14 @@ HISTORY = 50
 
 TERMS = 128
 """How many terms of an item's content an introduction carries at most."""
+
+ATTRIBUTES = 8
+"""How many attributes of an event's user a lesson carries at most."""
+
+_MOST_OFFSETS = 2**62
+_MOST_TIME = 2**53  # ms; what JSON carries exactly
+_MOST_WEIGHT = 100.0
+_MOST_RATING = 1_000_000.0
 
 
 class UnknownFormat(ValueError):
@@ -235,12 +244,42 @@ def decode_lessons(value: bytes) -> Lessons:
     for name, size in (("item", len(record.items)), ("source", len(record.sources))):
         if not ((columns[name] >= 0) & (columns[name] < size)).all():
             raise ValueError(f"not a learning record: its events refer to more than its {size} {name}s")
+    _refuse_beyond_bounds(record, columns)
     for each in record.introduced:
         if len(each.hashes) != 4 * len(each.weights) or len(each.weights) > TERMS:
             raise ValueError(f"not a learning record: the content of {each.item[:40]!r} does not fit itself")
     return Lessons(
         sources=record.sources, items=record.items, introduced=record.introduced, forgotten=record.forgotten, **columns
     )
+
+
+def _refuse_beyond_bounds(record: _Record, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse what no worker writes, before it can be folded by half or reach beyond an array."""
+    for source in record.sources:
+        if not 0 <= source.first <= source.last < _MOST_OFFSETS or source.partition < 0:
+            raise ValueError(f"not a learning record: {source} is no stretch of a partition")
+    sources = columns["source"]
+    first, last = (np.array([getattr(each, end) for each in record.sources], np.int64) for end in ("first", "last"))
+    weight, lengths = columns["weight"], columns["lengths"]
+    sound = {
+        "offset": (first[sources] <= columns["offset"]) & (columns["offset"] <= last[sources]),
+        "kind": columns["kind"] < len(TYPES),
+        "weight": np.isfinite(weight) & (weight >= 0) & (weight <= _MOST_WEIGHT),
+        "gap": columns["gap"] >= 0,
+        "lengths": lengths <= HISTORY,
+        "attribute_lengths": columns["attribute_lengths"] <= ATTRIBUTES,
+        "time": abs(columns["time"]) < _MOST_TIME,
+        "rating": ~(abs(columns["rating"]) > _MOST_RATING),
+    }
+    for name, good in sound.items():
+        if not good.all():
+            raise ValueError(f"not a learning record: {name} {columns[name][~good][0]} is beyond its bounds")
+    for wish in record.forgotten:
+        if not 0 <= wish.rater < 2**64 or not 0 <= wish.offset < _MOST_OFFSETS or wish.partition < 0:
+            raise ValueError(f"not a learning record: {wish} is beyond its bounds")
+    for each in record.introduced:
+        if not 0 <= each.digest < 2**64 or not abs(each.created or 0) < _MOST_TIME:
+            raise ValueError(f"not a learning record: the content of {each.item[:40]!r} is beyond its bounds")
 
 
 def _not_in_format_1(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

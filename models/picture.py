@@ -26,7 +26,7 @@ class Picture:
         Their seen items, one list after the other.
     generations : ndarray
         Of the marks that they came back after, see :mod:`models.user_state`.
-    forgotten : list of str
+    erased : list of str
         Whose stored states must go, before any of the others is stored.
     """
 
@@ -46,7 +46,7 @@ class Picture:
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
     generations: NDArray[np.int64]
-    forgotten: list[str]
+    erased: list[str]
 
     def encoded(self) -> list[tuple[str, bytes]]:
         """Return (user, stored form) of each, see :mod:`models.user_state`."""

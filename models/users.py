@@ -89,7 +89,7 @@ class UserTable:
         self._dirty = np.zeros(capacity, np.bool_)
         self._generations = np.zeros(capacity, np.int64)
         self._seen = SeenItems(capacity, self._in_use)
-        self._forgotten: dict[str, None] = {}  # whose stored states must go
+        self._erased: dict[str, None] = {}  # whose stored states must go
 
     def __len__(self) -> int:
         """Return the number of resident users."""
@@ -140,7 +140,7 @@ class UserTable:
             self._generations[slot] = known.generation
             self._keep_attributes(slot, known.attributes)
 
-    def forget(self, user: str) -> None:
+    def erase(self, user: str) -> None:
         """Forget a resident user: nothing of him remains here, and his stored state is to go, see :meth:`changed`."""
         slot = self._slots.pop(user)
         self.names[slot] = ""
@@ -148,7 +148,7 @@ class UserTable:
             column[slot] = 0
         self._seen.wipe(slot)
         self._free.append(slot)
-        self._forgotten[user] = None
+        self._erased[user] = None
 
     def is_stale(self, user: str, rebirth: Rebirth) -> bool:
         """Return whether a user is resident with what was known of him before he was forgotten."""
@@ -261,8 +261,8 @@ class UserTable:
         """Return a picture of all users changed since the last call; :meth:`evict` once they are stored."""
         slots = np.flatnonzero(self._dirty).astype(np.int32)
         self._dirty[slots] = False
-        forgotten, self._forgotten = list(self._forgotten), {}
-        return self._picture(slots, forgotten)
+        erased, self._erased = list(self._erased), {}
+        return self._picture(slots, erased)
 
     def evict(self) -> None:
         """Let the longest unused users go where there are too many; for when what :meth:`changed` gave is durable."""
@@ -273,16 +273,26 @@ class UserTable:
         surplus += self._resident // 10
         slots = self._in_use()
         slots = slots[~self._dirty[slots]]
-        for slot in slots[np.argsort(self._used[slots], kind="stable")[:surplus]]:
-            del self._slots[self.names[slot]]
-            self.names[slot] = ""
-            self._free.append(int(slot))
-            self._present[slot] = False
+        self._let_go(slots[np.argsort(self._used[slots], kind="stable")[:surplus]])
+
+    def forget(self, users: Iterable[str]) -> None:
+        """Let some users go, stored or not; for when they belong to another worker.
+
+        Who was erased is the other's to remove as well.
+        """
+        users = list(users)
+        for user in users:
+            self._erased.pop(user, None)
+        self._let_go(np.array([self._slots[user] for user in users if user in self._slots], np.int64))
+
+    def erased(self) -> list[str]:
+        """Return who was erased and whose stored state may still be there."""
+        return list(self._erased)
 
     def clear(self) -> None:
         """Let all users go; for when they are stored and may change elsewhere."""
         self._slots.clear()
-        self._forgotten.clear()
+        self._erased.clear()
         self.names = [""] * len(self.names)
         self._free = list(range(len(self.names)))
         self._dirty[:] = self._present[:] = False
@@ -304,7 +314,14 @@ class UserTable:
         """Iterate over the resident users."""
         return iter(self._slots)
 
-    def _picture(self, slots: NDArray[np.int32], forgotten: list[str] | None = None) -> Picture:
+    def _let_go(self, slots: NDArray[np.int64]) -> None:
+        for slot in slots.tolist():
+            del self._slots[self.names[slot]]
+            self.names[slot] = ""
+            self._free.append(slot)
+        self._dirty[slots] = self._present[slots] = False
+
+    def _picture(self, slots: NDArray[np.int32], erased: list[str] | None = None) -> Picture:
         seen, starts, lengths = self.seen(slots)
         return Picture(
             [self.names[slot] for slot in slots],
@@ -323,7 +340,7 @@ class UserTable:
             starts,
             lengths,
             self._generations[slots],
-            forgotten or [],
+            erased or [],
         )
 
     def _keep_attributes(self, slot: int, attributes: NDArray[np.uint32]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -23,7 +23,9 @@ from contracts.topics import partition_of
 from models.arrivals import APPLIED, DUPLICATE, UNDONE
 from models.engine import Engine, Observation
 from serving.store import Store
+from streams import failpoints
 from streams.deadletters import DeadLetters
+from streams.epochs import Epochs
 from streams.forgetting import Forgetting, forgotten
 from streams.intake import Events, Letters, decode_events, decode_users
 from streams.learning import LearningLog
@@ -80,6 +82,9 @@ class Applier:
         Of every user-keyed topic.
     score_every : int
         Measure the live hit rate on every n-th event.
+    epochs : Epochs
+    refused : callable
+        Told of partitions where writes were refused, and under which epochs.
     in_flight : callable
         Returns how many batches the consumer has handed over that are not done.
     forgetting : Forgetting
@@ -102,6 +107,8 @@ class Applier:
         topic_ids: dict[str, str],
         partitions: int,
         score_every: int,
+        epochs: Epochs,
+        refused: Callable[[frozenset[int], Mapping[int, int]], Awaitable[None]],
         in_flight: Callable[[], int],
         forgetting: Forgetting,
         warn: Callable[[str], None],
@@ -109,7 +116,8 @@ class Applier:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._lists, self._status = letters, lists, status
         self._kinds, self._topic_ids, self._score_every, self._warn = kinds, topic_ids, score_every, warn
-        self._in_flight, self._forgetting = in_flight, forgetting
+        self._in_flight, self._epochs, self._refused = in_flight, epochs, refused
+        self._forgetting = forgetting
         self._taken = 0  # batches taken over that are not done
         self._held: list[_Applied] = []
         self._lock = asyncio.Lock()
@@ -122,7 +130,8 @@ class Applier:
     async def apply(self, records: Records) -> None:
         """Apply a batch; its lists are on their way to Redis then, and there when ``records.done`` is called."""
         async with self._lock:
-            if not records.is_ours():
+            records = records.ours()
+            if not records.stretches:
                 records.done()
                 self._hand_over_held()
                 return
@@ -132,11 +141,11 @@ class Applier:
             self._residents.admit(await self._residents.load(event.user for event in given.batch.events))
             # Nothing is awaited from here on: no other batch, and no barrier, can see half of this one.
             self._log.fold()
-            observation = self._engine.observe(given.batch)
+            observation = self._observe(given)
             self._lists.heard_of(observation.slots)
             self._held.append(_Applied(records, given, observation))
             self.applied.update(records.next_offsets)
-            more = self._in_flight() > self._taken and len(self._held) < _TOGETHER
+            more = not records.alone and self._in_flight() > self._taken and len(self._held) < _TOGETHER
             lists = self._measured(observation, _NOBODY if more else self._of_held())
             if not more:
                 self._hand_over(lists)
@@ -148,11 +157,12 @@ class Applier:
         """
         async with self._lock:
             self._hand_over_held()
-            if not records.is_ours():
+            records = records.ours()
+            if not records.stretches:
                 records.done()
                 return
             self._taken += 1
-            given = decode_users(records)
+            given = decode_users(records, self.home, foreign=self._epochs.all)
             wishes = {wish.user: wish for wish in given.wishes}
             await self._forgetting.mark(given.wishes)
             known = given.attributes(self._marks)
@@ -165,6 +175,7 @@ class Applier:
                 users.describe(slot, attributes)
             self._lists.heard_of(slots)
             lists = self._lists.make(slots[~users.active(slots)])
+            epochs = self._epochs.now
             self.applied.update(records.next_offsets)
             self._status.described += len(slots)
             self._status.forgotten += sum(not wishes[user].told for user in gone)
@@ -174,8 +185,7 @@ class Applier:
                 self._forget_names()
 
         async def deliver() -> None:
-            await self._outbox.call(self._store.remove_lists, past)
-            await self._outbox.call(self._store.write_lists, lists, records.next_offsets)
+            await self._write(lists, records.next_offsets, epochs, past)
             if wishes:
                 self._log.append(oblivion)
                 for wish in wishes.values():
@@ -192,9 +202,10 @@ class Applier:
         """Make up to ``n`` lists anew whose users do nothing, from what has been learned since."""
         async with self._lock:
             lists = self._lists.make(self._lists.due(n))
+            epochs = self._epochs.now
 
         async def deliver() -> None:
-            await self._outbox.call(self._store.write_lists, lists, {})
+            await self._write(lists, {}, epochs)
             self._status.lists_written += len(lists)
 
         if lists:
@@ -205,6 +216,10 @@ class Applier:
         async with self._lock:
             self._hand_over_held()
             return action()
+
+    def forget(self, numbers: frozenset[int]) -> None:
+        """Forget how far some partitions have been applied; between batches."""
+        self.applied = {place: offset for place, offset in self.applied.items() if place[1] not in numbers}
 
     @property
     def _marks(self) -> Marks:
@@ -220,6 +235,13 @@ class Applier:
         if not records.next_offsets.keys() <= self.applied.keys():
             await self._forgetting.catch_up()
 
+    def _observe(self, given: Events) -> Observation:
+        failpoints.before("observe")
+        observation = self._engine.observe(given.batch)
+        failpoints.taste(given.batch.events)
+        failpoints.after("observe")
+        return observation
+
     def _of_held(self) -> NDArray[np.int32]:
         return np.unique(np.concatenate([applied.slots for applied in self._held]))
 
@@ -229,24 +251,44 @@ class Applier:
 
     def _hand_over(self, lists: list[tuple[str, bytes]]) -> None:
         held, self._held = self._held, []
+        epochs = self._epochs.now  # those of now: when it is written, the partition may be owned anew
         # Who has taken back the last thing he did has no list any more.
         undone = {slot for applied in held for slot in applied.undone if not self._engine.knows(np.array([slot]))[0]}
         without = [self._engine.users.names[slot] for slot in undone]
-        self._outbox.put(lambda: self._deliver(held, lists, without))
+        self._outbox.put(lambda: self._deliver(held, lists, epochs, without))
 
-    async def _deliver(self, held: list[_Applied], lists: list[tuple[str, bytes]], without: list[str]) -> None:
+    async def _deliver(
+        self, held: list[_Applied], lists: list[tuple[str, bytes]], epochs: Mapping[int, int], without: list[str]
+    ) -> None:
         reached = {place: offset for applied in held for place, offset in applied.records.next_offsets.items()}
-        await self._outbox.call(self._store.remove_lists, without)
-        await self._outbox.call(self._store.write_lists, lists, reached)
+        # Of a refused partition lessons are sent all the same: its new owner's are equal, and readers skip the second.
+        failpoints.before("lists")
+        await self._write(lists, reached, epochs, without)
+        failpoints.after("lists")
         now = time.time_ns() / 1e6
         self._status.lists_written += len(lists)
         for applied in held:
+            failpoints.before("append")
             self._log.append(applied.observation.lessons)
+            failpoints.after("append")
             self._send(applied.given.letters)
             self._done(applied.records)
             outcome = applied.observation.observed.outcome
             stamps = np.array(applied.given.stamps, np.float64)[outcome == APPLIED]
             self._status.delivered(now - stamps, [error.reason for _, error in applied.given.letters])
+
+    async def _write(
+        self,
+        lists: list[tuple[str, bytes]],
+        reached: Mapping[tuple[str, int], int],
+        epochs: Mapping[int, int],
+        without: Sequence[str] = (),
+    ) -> None:
+        placed = [(self.home(user), user, value) for user, value in lists]
+        gone = [(self.home(user), user) for user in without]
+        refused = await self._outbox.call(self._store.write_lists, placed, reached, epochs, gone)
+        if refused:
+            await self._refused(refused, epochs)
 
     def _done(self, records: Records) -> None:
         records.done()
@@ -261,7 +303,9 @@ class Applier:
 
     def _decode(self, records: Records) -> Events:
         topic = records.topic
-        given = decode_events(records, self._kinds[topic], self._topic_ids[topic], self.home, self._marks)
+        given = decode_events(
+            records, self._kinds[topic], self._topic_ids[topic], self.home, self._marks, foreign=self._epochs.all
+        )
         self._status.skipped += given.skipped
         if not self._warned and not all(given.batch.own):
             self._warned = True

@@ -27,13 +27,12 @@ from infra.settings import Settings
 from models.engine import Batch, Engine
 from models.user_state import encode_state
 from serving.store import Store
-from streams.admin import ensure_topics
+from streams.admin import ensure_topics, topic_ids
 from streams.checkpoints import Checkpoints
 from streams.engine import create_engine, limits_of
 from streams.histories import Entry, History, event_of, is_key, state_of
 from streams.lists import ListMaker
 from streams.marks import Marks, now_ms
-from streams.shared import SharedLists
 from streams.whole import next_offsets, read_whole
 
 _AT_ONCE = 512
@@ -153,6 +152,8 @@ class Importer:
         self, engine: Engine, store: Store, lists: ListMaker, marks: Marks, ends: Mapping[str, Mapping[int, int]]
     ) -> None:
         self._engine, self._store, self._lists, self._marks, self._ends = engine, store, lists, marks, ends
+        self._run_id = store.run_id()
+        self._epochs = {number: store.raise_epoch(number) for number in next(iter(ends.values()))}
 
     def learn(self, histories: Histories, on_events: Callable[[int], None]) -> int:
         """Let the item model learn all events whose items have ids; return how many there were."""
@@ -188,19 +189,26 @@ class Importer:
             table = self._engine.users
             for (_, user, state), rebirth in zip(states, map(self._marks.rebirth, part), strict=True):
                 table.admit(user, state, rebirth)
-            vectors = [(user, encode_vector(vector)) for user, vector in self._engine.vectors(part)]
-            self._store.write_states(states, vectors)
-            self._store.write_lists(self._lists.make(np.array([table.slot(user) for user in part], np.int32)), {})
+            homes = {user: home for home, user, _ in states}
+            vectors = [(homes[user], user, encode_vector(vector)) for user, vector in self._engine.vectors(part)]
+            made = self._lists.make(np.array([table.slot(user) for user in part], np.int32))
+            refused = self._store.write_states(states, vectors, self._epochs)
+            refused |= self._store.write_lists([(homes[user], user, value) for user, value in made], {}, self._epochs)
+            self._check(refused)
             table.clear()
             on_users(len(part))
         return len(users)
 
-    def finish(self, place: str) -> None:
+    def finish(self, checkpoints: Checkpoints) -> None:
         """Write the checkpoint and, last, that the states contain what Kafka had: workers go on from there."""
         self._engine.items.position = 0  # of the learning log, which is empty
-        Checkpoints(place, _ignore).write(self._engine.items.state())
+        checkpoints.write(self._engine.items.state())
         reached = {(topic, number): end for topic, ends in self._ends.items() for number, end in ends.items()}
-        self._store.write_applied(reached)
+        self._check(self._store.write_applied(reached, {}, self._epochs, dict.fromkeys(self._epochs, self._run_id)))
+
+    def _check(self, refused: frozenset[int]) -> None:
+        if refused:
+            raise HeadraceError("a worker of this namespace has started meanwhile: import into one with another name")
 
     def _state(self, history: History) -> tuple[int, str, bytes]:
         user = str(history.user)
@@ -227,22 +235,21 @@ def begin(settings: Settings, store: Store) -> Importer:
     ends = next_offsets(settings, [clicks, ratings, log])
     engine = create_engine(settings)
     used = "Redis" if store.applied(ends[clicks]) else "its learning log" if ends[log][0] else ""
-    used = used or (
-        "checkpoints" if Checkpoints(settings.checkpoints, _ignore).restore(engine.items) is not None else ""
-    )
+    used = used or ("checkpoints" if checkpoints_of(settings).newest() is not None else "")
     if used:
         raise HeadraceError(
             f"namespace {settings.namespace!r} is in use already ({used}): import into one with another name"
         )
     know_items(engine, settings)
     model = settings.model
-    shared = SharedLists(engine, model.list_length, model.category_lists)
-    lists = ListMaker(engine, model.list_length, model.reasons, shared, lambda _: 0, limits_of(settings))
+    lists = ListMaker(engine, model.list_length, model.reasons, lambda _: 0, limits_of(settings))
     return Importer(engine, store, lists, Marks.read(settings), {clicks: ends[clicks], ratings: ends[ratings]})
 
 
-def _ignore(_: str) -> None:
-    """A damaged checkpoint is one, too."""
+def checkpoints_of(settings: Settings) -> Checkpoints:
+    """Return the checkpoints of the settings' namespace."""
+    log = topic_name(LEARNING, settings.kafka.prefix, settings.namespace)
+    return Checkpoints(settings.checkpoints, lambda _: None, topic_ids(settings, [log])[log])
 
 
 def know_items(engine: Engine, settings: Settings) -> None:

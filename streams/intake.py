@@ -66,11 +66,24 @@ class Users:
 
 
 def decode_events(
-    records: Records, kind: type[Click] | type[Rating], topic_id: str, home: Callable[[str], int], marks: Marks
+    records: Records,
+    kind: type[Click] | type[Rating],
+    topic_id: str,
+    home: Callable[[str], int],
+    marks: Marks,
+    *,
+    foreign: bool,
 ) -> Events:
-    """Decode clicks or ratings; ``home`` says on which partition a user's events should lie.
+    """Decode clicks or ratings; what came before its user was forgotten is left out.
 
-    What came before its user was forgotten is left out.
+    Parameters
+    ----------
+    records, kind, topic_id
+    home : callable
+        User → the partition where his events should lie.
+    marks : Marks
+    foreign : bool
+        Whether events on other partitions are accepted: only a worker that owns all of them can apply these.
     """
     numbers = {partition: index for index, partition in enumerate(records.stretches)}
     sources = [Source(records.topic, topic_id, p, first, last) for p, (first, last) in records.stretches.items()]
@@ -80,7 +93,9 @@ def decode_events(
     for message in records.messages:
         stamp = message.timestamp()[1]
         try:
+            records.refuse_poison(message)
             event = decode(kind, message.value(), message.key(), stamp)
+            _check_place(message, event.user, home, foreign)
         except InvalidEvent as error:
             given.letters.append((message, error))
             continue
@@ -97,15 +112,20 @@ def decode_events(
     return given
 
 
-def decode_users(records: Records) -> Users:
-    """Decode records of users. A message without a value is the wish to be forgotten."""
+def decode_users(records: Records, home: Callable[[str], int], *, foreign: bool) -> Users:
+    """Decode records of users; ``home`` and ``foreign`` as in :func:`decode_events`.
+
+    A message without a value is the wish to be forgotten.
+    """
     given = Users()
     for message in records.messages:
         try:
+            records.refuse_poison(message)
             if message.value() is None and message.key():
                 user = User(message.key().decode(), forget=True)
             else:
                 user = decode(User, message.value(), message.key(), message.timestamp()[1])
+            _check_place(message, user.user, home, foreign)
         except InvalidEvent as error:
             given.letters.append((message, error))
         except UnicodeDecodeError as error:
@@ -122,3 +142,12 @@ def decode_users(records: Records) -> Users:
 
 def _is_past(marks: Marks, event: Click | Rating | User, message: Any) -> bool:
     return marks.skips(event.user, message.topic(), message.partition(), message.offset(), message.timestamp()[1])
+
+
+def _check_place(message: Any, user: str, home: Callable[[str], int], foreign: bool) -> None:
+    if not foreign and message.partition() != home(user):
+        raise InvalidEvent(
+            "key is not the user",
+            f"{user!r} lies on partition {message.partition()} and belongs on {home(user)}: set the producer's "
+            "partitioner to murmur2_random",
+        )

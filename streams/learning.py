@@ -15,6 +15,10 @@ import confluent_kafka as ck
 from contracts.learning import Lessons, UnknownFormat, decode_lessons, encode_lessons
 from infra.errors import BrokerError
 from models.engine import Engine
+from streams import failpoints
+
+# Raised by one worker and not by the next.
+_NOT_THE_RECORD = (MemoryError, OSError, RecursionError)
 
 
 class LearningLog:
@@ -73,28 +77,38 @@ class LearningLog:
     def fold(self) -> None:
         """Learn everything that has arrived.
 
-        A record that cannot be learned is skipped by its offset: every worker skips the same one. A record of a newer
-        format stops this worker instead, because newer ones will have learned it.
+        A record that cannot be decoded is skipped by its offset, before anything of it is learned. So is what remains
+        of one that raises while it is folded: folding is a function of the model's bytes and the record, so every
+        worker, and every later fold of the log, stops at the same place of it and goes on with the same bytes. What
+        depends on the machine and not on the record, as a lack of memory does, ends the process; so does a record of a
+        newer format, because newer workers will have learned it.
         """
         while self._arrived:
             message = self._arrived.popleft()
             try:
-                lessons = decode_lessons(message.value())
+                failpoints.before("fold")
+                self._learn(message)
+                failpoints.after("fold")
             except UnknownFormat as error:
                 raise BrokerError(str(error)) from error
-            except (ValueError, TypeError) as error:
+            except _NOT_THE_RECORD:
+                raise
+            except Exception as error:
                 self._skip(message.offset(), error)
-                continue
-            self._engine.learn(lessons, message.offset())
 
     @property
     def waiting(self) -> int:
         """Records read and not yet learned."""
         return len(self._arrived)
 
+    def _learn(self, message: ck.Message) -> None:
+        lessons = decode_lessons(message.value())
+        self._engine.learn(lessons, message.offset())
+        failpoints.study(lessons.items)
+
     def _skip(self, offset: int, error: Exception) -> None:
         self.skipped += 1
-        self._warn(f"learning record {offset} is skipped: {error}")
+        self._warn(f"learning record {offset} is skipped: {type(error).__name__}: {error}")
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is not None:

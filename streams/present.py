@@ -9,6 +9,7 @@ from contracts.topics import LEARNING, topic_name
 from infra.errors import BrokerError
 from infra.settings import Settings
 from models.item_model import ItemModel
+from streams.admin import topic_ids
 from streams.checkpoints import Checkpoints
 from streams.engine import create_engine
 from streams.whole import read_whole
@@ -23,10 +24,10 @@ def present_model(settings: Settings, warn: Callable[[str], None]) -> ItemModel:
         When Kafka does not answer, or the log begins behind the newest checkpoint.
     """
     model = create_engine(settings).items
-    Checkpoints(settings.checkpoints, warn).restore(model)
     log = topic_name(LEARNING, settings.kafka.prefix, settings.namespace)
+    Checkpoints(settings.checkpoints, warn, topic_ids(settings, [log])[log]).restore(model)
     first = True
-    for message in read_whole(settings, log, model.position):
+    for message in read_whole(settings, log, {0: model.position}):
         if first and message.offset() > model.position:
             raise BrokerError(
                 f"{log} begins at {message.offset()} and the newest checkpoint in {settings.checkpoints} ends at "

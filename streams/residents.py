@@ -65,7 +65,7 @@ class Residents:
         """Forget resident users whose marks are known, but for those who have come back since; return who is gone."""
         gone = [user for user in names if self._users.is_blank(self._users.slot(user))]
         for user in gone:
-            self._users.forget(user)
+            self._users.erase(user)
         return gone
 
     def _drop_stale(self, names: list[str]) -> None:
@@ -73,4 +73,4 @@ class Residents:
         for user in names:
             rebirth = self._marks.rebirth(user)
             if rebirth and self._users.is_stale(user, rebirth):
-                self._users.forget(user)
+                self._users.erase(user)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -14,7 +14,7 @@ from infra.settings import Settings
 _TIMEOUT_S = 10.0
 
 
-def read_whole(settings: Settings, topic: str, first: int = OFFSET_BEGINNING) -> Iterator[Message]:
+def read_whole(settings: Settings, topic: str, begin: Mapping[int, int] | None = None) -> Iterator[Message]:
     """Yield the messages of a topic, partition by partition in the order of their offsets.
 
     Parameters
@@ -23,18 +23,19 @@ def read_whole(settings: Settings, topic: str, first: int = OFFSET_BEGINNING) ->
         With the broker's address.
     topic : str
         Full name.
-    first : int
-        Offset from which on each partition is read; the oldest kept where that is deleted.
+    begin : mapping of int to int, optional
+        Partition → the offset to read from, instead of its beginning.
 
     Raises
     ------
     BrokerError
         When the broker does not answer, or has no such topic.
     """
+    begin = begin or {}
     consumer = _consumer(settings)
     try:
-        ends = _ends(consumer, topic)
-        consumer.assign([TopicPartition(topic, partition, first) for partition in ends])
+        ends = {number: end for number, end in _ends(consumer, topic).items() if begin.get(number, 0) < end}
+        consumer.assign([TopicPartition(topic, number, begin.get(number, OFFSET_BEGINNING)) for number in ends])
         yield from _messages(consumer, ends)
     except KafkaException as error:
         raise BrokerError(f"cannot read {topic} at {settings.kafka.bootstrap}: {error.args[0].str()}") from error

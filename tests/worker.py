@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from contracts.topics import CLICKS, ITEMS, RATINGS, Topic, topic_name
 from infra.redis import connect
 from infra.settings import Settings
 from streams.admin import ensure_topics
+from streams.failpoints import VARIABLE
 from streams.producer import EventProducer
 
 TIMEOUT_S = 60.0
@@ -33,9 +35,18 @@ class Worker:
         self._config = config
         self.start()
 
-    def start(self) -> None:
+    def start(self, failure: str = "", **environment: str) -> None:
+        """Start it, to fail as ``HEADRACE_FAIL`` says, see ``streams.failpoints``."""
         command = [sys.executable, "-m", "commands", "worker", "--config", str(self._config)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        environment |= {VARIABLE: failure} if failure else {}
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | environment
+        )
+
+    def ended(self) -> tuple[int, str]:
+        """Wait until it ends by itself; return its status and what it said."""
+        _, errors = self.process.communicate(timeout=TIMEOUT_S)
+        return self.process.returncode, errors.decode()
 
     def kill(self) -> None:
         self.process.kill()

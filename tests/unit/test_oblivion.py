@@ -30,7 +30,7 @@ def test_nothing_of_a_forgotten_user_remains_in_the_table() -> None:
     start, length, _ = users._seen.stretches[slot].tolist()
     assert users._seen.pool[start : start + length].tolist() == keys
     others = {user: users.encode(users.slot(user)) for user in users if user != "ann-5c1e"}
-    users.forget("ann-5c1e")
+    users.erase("ann-5c1e")
     assert "ann-5c1e" not in users and "ann-5c1e" not in users.names
     for name, column in vars(users).items():
         if isinstance(column, np.ndarray):
@@ -38,16 +38,16 @@ def test_nothing_of_a_forgotten_user_remains_in_the_table() -> None:
     assert not users._seen.pool[start : start + length].any()
     assert {user: users.encode(users.slot(user)) for user in others} == others
     picture = users.changed()
-    assert picture.forgotten == ["ann-5c1e"]
+    assert picture.erased == ["ann-5c1e"]
     assert "ann-5c1e" not in picture.names
-    assert users.changed().forgotten == []
+    assert users.changed().erased == []
 
 
 def test_who_returns_starts_anew_behind_his_mark_and_a_state_of_before_is_void() -> None:
     engine = learned(events(300))
     before = engine.users.encode(engine.users.slot("u1"))
     reborn = Rebirth(5, (400, 400))
-    engine.users.forget("u1")
+    engine.users.erase("u1")
     engine.users.admit("u1", before, reborn)
     assert engine.users.is_blank(engine.users.slot("u1"))
     outcome = [int(observe(engine, [Click("u1", "i1", START)], offset).observed.outcome[0]) for offset in (400, 401)]

@@ -64,7 +64,7 @@ class Table(RuleBasedStateMachine):
     def forget(self, name: str, deleted: bool) -> None:
         """Whether or not his stored state goes: who comes back starts anew, behind what he did before."""
         self.load([name])
-        self.table.forget(name)
+        self.table.erase(name)
         self.generations[name] += 1
         self.users[name] = User(offsets=list(self.next), per_hour=LIMITS[0], per_item=LIMITS[1])
         self.unstored.discard(name)
@@ -74,7 +74,7 @@ class Table(RuleBasedStateMachine):
     @rule()
     def store(self) -> None:
         picture = self.table.changed()
-        for name in set(picture.forgotten) - self.left:
+        for name in set(picture.erased) - self.left:
             self.stored.pop(name, None)
         changed = picture.encoded()
         self.left -= {name for name, _ in changed}
