@@ -46,6 +46,7 @@ class Keys:
         self.categories = f"{self._root}:categories"  # set: categories that have lists of their own, see :meth:`shared`
         self.partitions = f"{self._root}:partitions"  # private, integer: how many the users were shared out among
         self.sources = f"{self._root}:sources"  # private, hash: topic → Kafka's id of the one that states contain
+        self.probe = f"{self._root}:probe"  # private, for a minute: shows that the store takes writes
         self._top = f"{self._root}:top:{{"
 
     def top(self, user: str) -> str:

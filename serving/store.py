@@ -246,6 +246,14 @@ class Store:
         found = self._client.hgetall(self._keys.workers).items()
         return {worker.decode(): orjson.loads(value) for worker, value in found}
 
+    def takes_writes(self) -> bool:
+        """Return whether the store answers and is neither full nor read-only."""
+        try:
+            self._client.set(self._keys.probe, 1, ex=60)
+        except redis.RedisError:
+            return False
+        return True
+
     def forget_workers(self, before_ms: int) -> None:
         """Remove what workers said of themselves before a time, ms since the epoch."""
         for worker, value in self._client.hgetall(self._keys.workers).items():

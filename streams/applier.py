@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from contracts.events import Click, Rating
 from contracts.topics import partition_of
+from infra.errors import BrokerError
 from models.arrivals import APPLIED, DUPLICATE, UNDONE
 from models.engine import Engine, Observation
 from serving.store import Store
@@ -135,6 +136,7 @@ class Applier:
                 records.done()
                 self._hand_over_held()
                 return
+            self._check_order(records)
             self._taken += 1
             await self._know_marks(records)
             given = self._decode(records)
@@ -161,6 +163,7 @@ class Applier:
             if not records.stretches:
                 records.done()
                 return
+            self._check_order(records)
             self._taken += 1
             given = decode_users(records, self.home, foreign=self._epochs.all)
             wishes = {wish.user: wish for wish in given.wishes}
@@ -234,6 +237,16 @@ class Applier:
         """Before a partition's first batch: its former owner may have just forgotten somebody."""
         if not records.next_offsets.keys() <= self.applied.keys():
             await self._forgetting.catch_up()
+
+    def _check_order(self, records: Records) -> None:
+        for partition, (first, _) in records.stretches.items():
+            next_offset = self.applied.get((records.topic, partition), 0)
+            if first < next_offset:
+                # What states contain would be skipped without a word, see streams.sources.
+                raise BrokerError(
+                    f"{records.topic} partition {partition} goes on at {first} after {next_offset - 1}: the topic "
+                    "was deleted and created again, or its newest records were lost"
+                )
 
     def _observe(self, given: Events) -> Observation:
         failpoints.before("observe")

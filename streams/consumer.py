@@ -20,12 +20,13 @@ from infra.errors import BrokerError
 from streams import failpoints
 from streams.membership import DRAIN_S, Membership, Owner, check_partitions
 from streams.records import Records, by_topic, merged
+from streams.seldom import Seldom
 from streams.tenure import Partition, Tenures
 
 # Small fetches keep the partitions abreast of each other when a whole history is read.
 _FETCH_BYTES = 65_536
 _LOOK_AT_LAG_S = 0.5
-_LOOK_AT_PARTITIONS_S = 30.0
+_LOOK_AT_PARTITIONS_S = 10.0
 
 
 class GroupConsumer(mode.Service):
@@ -80,6 +81,7 @@ class GroupConsumer(mode.Service):
             **conf,
         }
         self._lock = threading.Condition()
+        self._seldom = Seldom(self.log.warning)
         self._in_flight = 0
         self._to_commit: dict[Partition, int] = {}
         self._stopping = False
@@ -141,7 +143,9 @@ class GroupConsumer(mode.Service):
             self._crash(error)
 
     def _be_member(self) -> None:
-        self._rejoining = False
+        with self._lock:
+            self._rejoining = False
+            self._to_commit.clear()  # of a membership that is over: what it did not commit may be behind by now
         consumer = ck.Consumer(self._conf)
         member = Membership(
             consumer, self._tenures, self._owner, self._loop, self._drain,
@@ -155,7 +159,7 @@ class GroupConsumer(mode.Service):
                 self._turn(consumer)
             member.leave()
         finally:
-            consumer.close()  # leaves the group: the others take over at once
+            consumer.close()  # leaves the group; a static identity only when its session has run out
 
     def _turn(self, consumer: ck.Consumer) -> None:
         self._commit_now(consumer, asynchronous=True)
@@ -257,7 +261,7 @@ class GroupConsumer(mode.Service):
     def _on_error(self, error: ck.KafkaError) -> None:
         if error.fatal():
             self._crash(_fatal(error))
-        self.log.warning("kafka: %s", error.str())
+        self._seldom.tell(f"kafka: {error.str()}")
 
 
 def _fatal(error: ck.KafkaError) -> BrokerError:

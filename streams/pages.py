@@ -29,6 +29,8 @@ class Pages:
     ----------
     store, log, outbox, letters
         Of this worker.
+    topic : str
+        Full name of ``items``.
     withheld : callable
         Item → whether it must not be shown now.
     refused : callable
@@ -41,11 +43,12 @@ class Pages:
         log: LearningLog,
         outbox: Outbox,
         letters: DeadLetters,
+        topic: str,
         withheld: Callable[[str], bool],
         refused: Callable[[str], None],
     ) -> None:
         self._store, self._log, self._outbox = store, log, outbox
-        self._letters, self._withheld, self._refused = letters, withheld, refused
+        self._letters, self._topic, self._withheld, self._refused = letters, topic, withheld, refused
         self._epoch: int | None = None
         self._arrived: list[ck.Message] | None = None  # while what lies before them is read
         self._next: dict[Partition, int] = {}
@@ -78,7 +81,9 @@ class Pages:
             Everything from there to what has arrived since :meth:`prepare`.
         """
         arrived = self._arrived or []
-        self._epoch, self._arrived, self._next = epoch, None, dict(written)
+        self._epoch, self._arrived = epoch, None
+        # Of the same partition numbers of other topics somebody else says how far they are applied.
+        self._next = {place: offset for place, offset in written.items() if place[0] == self._topic}
         self._write([*missed, *arrived])
 
     def _write(self, messages: list[ck.Message]) -> None:

@@ -41,6 +41,7 @@ from streams.outbox import Outbox
 from streams.ownership import Ownership
 from streams.pages import Pages
 from streams.reader import TopicReader
+from streams.seldom import Seldom
 from streams.shared import SharedLists
 from streams.shelf import Shelf
 from streams.sources import Sources
@@ -111,9 +112,10 @@ def build(
     kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
     engine = _engine(settings)
     store = Store(connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S)
+    seldom = Seldom(warn)
     producer = ck.Producer(
         {"enable.idempotence": True, "linger.ms": 1, "compression.type": "zstd", "message.max.bytes": 5_000_000}
-        | {"error_cb": lambda error: warn("kafka: %s", error.str())}
+        | {"error_cb": lambda error: seldom.tell(f"kafka: {error.str()}")}
         | kafka
     )
     status, epochs, outbox = Status(), Epochs(partitions), Outbox(crash)
@@ -146,7 +148,10 @@ def build(
         engine.users, store, applier, barrier, epochs, Sources(settings, store), attempts, lambda: consumer, warn
     )
     availability = engine.availability
-    pages = Pages(store, log, outbox, letters, availability.is_withheld, lambda reason: status.refused([reason]))
+    pages = Pages(
+        store, log, outbox, letters, topics["items"], availability.is_withheld,
+        lambda reason: status.refused([reason]),
+    )  # fmt: skip
     shelf = Shelf(engine, log, pages, lambda: epochs.steward)
     neighbours = Neighbours(engine, topics["learning"])
     checkpoints = Checkpoints(settings.checkpoints, warn, ids[topics["learning"]])

@@ -60,7 +60,8 @@ class Shelf:
                 self._news[item.item] = introduce(item)
             else:
                 self._news.pop(item.item, None)
-        self.introduce()
+        if self._steward() is not None:
+            self.introduce()
         self._pages.put(messages)
 
     def introduce(self) -> None:

@@ -25,6 +25,7 @@ from streams.checkpoints import digest
 from streams.clocks import Clocks
 from streams.parts import build
 from streams.recovery import recover
+from streams.watchdog import Watchdog, progress, services_answer
 
 
 class _OwnConsumer(BootStrategy):
@@ -98,6 +99,10 @@ class _Worker(mode.Service):
         self._parts = build(app, settings, self.log.warning, self._crash)
         name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
         self._clocks = Clocks(self._parts, settings, name)
+        self._stalled_s = settings.worker.stalled_s
+        self._watchdog = Watchdog(
+            self._stalled_s, lambda: progress(self._parts), lambda: services_answer(settings, self._parts.store), _die
+        )
 
     async def on_start(self) -> None:
         """Bring the model to the end of the log and take over the item records, then join the group."""
@@ -116,6 +121,8 @@ class _Worker(mode.Service):
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not look through it
         self._clocks.ready = True
+        if self._stalled_s:
+            self._watchdog.start()
         self.log.info("ready: %d items, log position %d", len(items.catalogue), items.position)
 
     async def on_stop(self) -> None:

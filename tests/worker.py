@@ -28,37 +28,43 @@ TIMEOUT_S = 60.0
 class Worker:
     """A ``headrace worker`` on the test's own topics and keys."""
 
-    def __init__(self, settings: Settings, config: Path) -> None:
+    def __init__(self, settings: Settings, config: Path, instance: str = "") -> None:
         self.settings = settings
         self.store = connect(settings.redis.url)
         self.keys = Keys(settings.namespace, settings.redis.prefix)
-        self._config = config
+        self._command = [sys.executable, "-m", "commands", "worker", "--config", str(config)]
+        self._command += ["--instance", instance] if instance else []
+        self._errors = config.with_name(f"worker{instance}.log")
         self.start()
 
     def start(self, failure: str = "", **environment: str) -> None:
         """Start it, to fail as ``HEADRACE_FAIL`` says, see ``streams.failpoints``."""
-        command = [sys.executable, "-m", "commands", "worker", "--config", str(self._config)]
         environment |= {VARIABLE: failure} if failure else {}
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | environment
-        )
+        # A file: a pipe that nobody reads would stop a worker that has much to say.
+        with self._errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                self._command, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | environment
+            )
 
-    def ended(self) -> tuple[int, str]:
-        """Wait until it ends by itself; return its status and what it said."""
-        _, errors = self.process.communicate(timeout=TIMEOUT_S)
-        return self.process.returncode, errors.decode()
+    def words(self) -> str:
+        """What it has written to standard error since its start."""
+        return self._errors.read_text("utf-8", "replace")
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
 
     def stop(self) -> None:
         self.process.terminate()
-        _, errors = self.process.communicate(timeout=TIMEOUT_S)
-        assert self.process.returncode == 0, errors.decode()
+        assert self.process.wait(TIMEOUT_S) == 0, self.words()
+
+    def last_words(self) -> str:
+        """Wait until the process ends by itself, with an error; return what it said."""
+        assert self.process.wait(TIMEOUT_S) == 1
+        return self.words()
 
     def status(self) -> dict[str, Any]:
-        """What the present process says of itself; empty until it does."""
+        """What the present process says of itself, running or ended in order; empty until it does."""
         for value in self.store.hgetall(self.keys.workers).values():
             status: dict[str, Any] = orjson.loads(value)
             if status["pid"] == self.process.pid:
@@ -83,7 +89,7 @@ class Worker:
         deadline = time.monotonic() + TIMEOUT_S
         while not reached():
             if self.process.poll() is not None:
-                raise AssertionError(f"the worker ended: {self.process.communicate()[1].decode()[-2000:]}")
+                raise AssertionError(f"the worker ended: {self.words()[-2000:]}")
             assert time.monotonic() < deadline, f"not reached in {TIMEOUT_S} s; status {self.status()}"
             time.sleep(0.05)
 
@@ -110,22 +116,44 @@ class Worker:
 def working(settings: Settings, more: str = "") -> Iterator[Worker]:
     """Run a worker for the time of a block, with ``more`` settings in TOML."""
     ensure_topics(settings)
-    config = settings.home_dir / "worker.toml"
+    worker = Worker(settings, configured(settings, 'instance = "test"\n' + more))
+    try:
+        yield worker
+    finally:
+        if worker.process.poll() is None:
+            worker.kill()
+
+
+@contextmanager
+def working_together(
+    settings: Settings, names: list[str], more: str = "", *, static: bool = True
+) -> Iterator[list[Worker]]:
+    """Run several workers, named for as long as they may be restarted; ``more`` continues the section ``[worker]``."""
+    ensure_topics(settings)
+    config = configured(settings, more)
+    workers = [Worker(settings, config, name if static else "") for name in names]
+    try:
+        for worker in workers:
+            worker.wait(lambda worker=worker: bool(worker.status().get("ready")))
+        yield workers
+    finally:
+        for worker in workers:
+            if worker.process.poll() is None:
+                worker.kill()
+
+
+def configured(settings: Settings, more: str) -> Path:
+    """Write a settings file; ``more`` continues the section ``[worker]``."""
+    config = settings.home_dir / f"{settings.namespace}.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(
         f'namespace = "{settings.namespace}"\nhome = "{settings.home}"\n'
         f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nprefix = "{settings.kafka.prefix}"\n'
         f"partitions = {settings.kafka.partitions}\n"
         f'[redis]\nurl = "{settings.redis.url}"\nprefix = "{settings.redis.prefix}"\n'
-        '[worker]\ninstance = "test"\nbarrier_ms = 200\n'
-        f"{more}"
+        f"[worker]\nbarrier_ms = 200\n{more}"
     )
-    worker = Worker(settings, config)
-    try:
-        yield worker
-    finally:
-        if worker.process.poll() is None:
-            worker.kill()
+    return config
 
 
 def ends(settings: Settings, topic: Topic | None, name: str = "") -> dict[str, int]:
