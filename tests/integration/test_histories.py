@@ -20,7 +20,7 @@ from tests.worker import Worker, ends, publish, raw_producer, working
 
 def call(worker: Worker, *arguments: str, status: int = 0) -> str:
     """Call a command with the worker's settings; return what it printed."""
-    config = str(worker.settings.home_dir / "worker.toml")
+    config = str(next(worker.settings.home_dir.glob("*.toml")))
     result = CliRunner().invoke(cli, [*arguments, "--config", config], catch_exceptions=False)
     assert result.exit_code == status, result.output
     return result.stdout
@@ -101,7 +101,7 @@ def test_what_was_exported_is_imported_as_it_was_and_recommends(settings: Settin
 
 
 def call_failing(worker: Worker, *arguments: str) -> BaseException | None:
-    config = str(worker.settings.home_dir / "worker.toml")
+    config = str(next(worker.settings.home_dir.glob("*.toml")))
     return CliRunner().invoke(cli, [*arguments, "--config", config]).exception
 
 
