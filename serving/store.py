@@ -94,14 +94,14 @@ class Store:
 
         A reader who sees the watermark sees the lists. Before, the lists of who is ``gone`` are removed.
         """
-        commands: dict[int, list[Command]] = {}
-        for partition, user in gone:
-            commands.setdefault(partition, []).append(("DEL", self._keys.top(user)))
+        refused = self._remove([(partition, self._keys.top(user)) for partition, user in gone], epochs)
+        values: dict[int, list[tuple[str, bytes]]] = {}
         for partition, user, value in lists:
-            commands.setdefault(partition, []).append(("SET", self._keys.top(user), value, "EX", self._list_ttl_s))
+            values.setdefault(partition, []).append((self._keys.top(user), value))
+        marks: dict[int, list[tuple[str, int]]] = {}
         for (topic, partition), offset in watermarks.items():
-            commands.setdefault(partition, []).append(("HSET", self._keys.watermark(partition), topic, offset))
-        return self._fence.write(commands, epochs)
+            marks.setdefault(partition, []).append((topic, offset))
+        return refused | self._fence.replace(values, marks, epochs, self._list_ttl_s)
 
     def write_states(
         self,
@@ -114,15 +114,22 @@ class Store:
 
         Before, those of who was ``erased`` are removed.
         """
-        commands: dict[int, list[Command]] = {}
-        for partition, user in erased:
-            keys = self._keys.state(partition, user), self._keys.user_vector(user)
-            commands.setdefault(partition, []).append(("DEL", *keys))
+        keys = self._keys
+        refused = self._remove(
+            [(home, key) for home, user in erased for key in (keys.state(home, user), keys.user_vector(user))], epochs
+        )
+        values: dict[int, list[tuple[str, bytes]]] = {}
         for partition, user, state in states:
-            commands.setdefault(partition, []).append(("SET", self._keys.state(partition, user), state))
+            values.setdefault(partition, []).append((self._keys.state(partition, user), state))
         for partition, user, vector in vectors:
-            commands.setdefault(partition, []).append(("SET", self._keys.user_vector(user), vector))
-        return self._fence.write(commands, epochs)
+            values.setdefault(partition, []).append((self._keys.user_vector(user), vector))
+        return refused | self._fence.replace(values, {}, epochs)
+
+    def _remove(self, keys: Iterable[tuple[int, str]], epochs: Epochs) -> frozenset[int]:
+        commands: dict[int, list[Command]] = {}
+        for partition, key in keys:
+            commands.setdefault(partition, []).append(("DEL", key))
+        return self._fence.write(commands, epochs) if commands else frozenset()
 
     def write_applied(
         self, offsets: Offsets, before: Offsets, epochs: Epochs, run_ids: Mapping[int, str]
