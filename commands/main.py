@@ -17,6 +17,9 @@ COMMANDS = {
     "simulate": "Publish what simulated visitors do with their lists.",
     "recommend": "Show a user's list.",
     "item": "Show an item and its neighbours.",
+    "replay": "Learn the history in Kafka again, into a namespace of its own.",
+    "promote": "Let readers use another namespace, or the one before.",
+    "namespaces": "Show the namespaces, or delete one.",
     "evaluate": "Measure how good the recommendations are on your events.",
     "deadletters": "Show what could not be used, and send it again.",
 }

@@ -115,11 +115,7 @@ class ListMaker:
         if 0 < len(rows) < affordable:
             # A round is over: so nothing is written more often than that.
             self._rested = time.monotonic() + _ITEM_REST_S
-        ids = [engine.items.catalogue.ids[row] for row in rows]
-        similar = [
-            (item, encode_shared(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)
-        ]
-        vectors = [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]
+        similar, vectors = of_items(engine, rows, now)
         gone = engine.items.gone(_REFRESHED_ITEMS)
         return lambda: store.write_items(similar, vectors, gone)
 
@@ -127,3 +123,10 @@ class ListMaker:
         head = rows[:RATED]
         predicted = self._engine.items.ratings.predict(rater(user), head[head != NONE])
         return b"" if predicted is None else b',"ratings":' + orjson.dumps(np.round(predicted, 2).tolist())
+
+
+def of_items(engine: Engine, rows: list[int], now: int) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
+    """Return (item, neighbours) and (item, vector) of the items of some rows as they stand in the store."""
+    ids = [engine.items.catalogue.ids[row] for row in rows]
+    similar = [(item, encode_shared(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)]
+    return similar, [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]

@@ -72,7 +72,7 @@ class Shelf:
             withheld = self._engine.availability.put(item, now)
             self._engine.labels.put(item)
             if not handled:
-                entries[item.item] = (item.item, _page(item), withheld)
+                entries[item.item] = (item.item, page(item), withheld)
             if self._is_news(item, handled):
                 self._news[item.item] = introduce(item)
             else:
@@ -154,6 +154,7 @@ class Shelf:
             return None
 
 
-def _page(item: Item) -> bytes:
+def page(item: Item) -> bytes:
+    """Return what pages show of an item, as it stands in the store."""
     entry = {key: value for key, value in msgspec.to_builtins(item).items() if key not in ("text", "vector")}
     return orjson.dumps(entry)

@@ -19,7 +19,6 @@ from typing import Any
 import confluent_kafka as ck
 import faust
 import mode
-import msgspec
 from faust.app.base import BootStrategy
 
 from contracts.events import Click, Rating
@@ -28,11 +27,6 @@ from contracts.topics import CLICKS, ITEMS, LEARNING, RATINGS, USERS, topic_name
 from infra.errors import BrokerError, HeadraceError
 from infra.redis import connect
 from infra.settings import Settings
-from models.combine import LONG_AWAY_S, RETURNS_AFTER_S
-from models.engine import Engine
-from models.life import Life
-from models.policy import Policy
-from models.users import Limits
 from models.warmup import warm_up
 from serving.store import Store
 from streams.admin import topic_ids, topic_partitions
@@ -42,6 +36,7 @@ from streams.barrier import Barrier
 from streams.checkpoints import Checkpoints
 from streams.consumer import GroupConsumer
 from streams.deadletters import DeadLetters
+from streams.engine import create_engine, limits_of
 from streams.learning import LearningLog
 from streams.lists import ListMaker
 from streams.outbox import Outbox
@@ -54,8 +49,6 @@ from streams.status import Status
 _FRESHEN_S = 0.1
 # A worker that has been silent for so long is not coming back under the same name.
 _FORGET_WORKERS_MS = 3600 * 1000
-# A second later, so that the whole seconds of a gap have passed the turn.
-_TURNS_MS = (RETURNS_AFTER_S * 1000 + 1000, LONG_AWAY_S * 1000 + 1000)
 # Records of the learning log folded in one turn of the event loop.
 _LOG_BATCH = 20
 _BY_USER = ("clicks", "ratings", "users")
@@ -143,13 +136,7 @@ class _Worker(mode.Service):
         model, work = settings.model, settings.worker
         kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
         ids = topic_ids(settings, list(topics.values()))
-        life = Life(**msgspec.structs.asdict(settings.catalogue))
-        rules = Policy(**msgspec.structs.asdict(settings.policy))
-        self._engine = Engine(
-            model.seed, work.resident_users, model.rating_users, model.weights, rules,
-            allow_repeats=model.repeats, rating_slope=model.rating_slope,
-            taught_per_hour=model.taught_per_hour, taught_per_item=model.taught_per_item, life=life,
-        )  # fmt: skip
+        self._engine = create_engine(settings)
         self._store = Store(
             connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S
         )
@@ -168,7 +155,7 @@ class _Worker(mode.Service):
         self._shared = SharedLists(self._engine, model.list_length, model.category_lists)
         self._lists = ListMaker(
             self._engine, model.list_length, model.reasons, self._shared, lambda user: self._ownership.epoch(user),
-            Limits(_TURNS_MS, work.list_days * DAY_S * 1000),
+            limits_of(settings),
         )  # fmt: skip
         self._applier = Applier(
             self._engine, self._store, self._log, self._outbox, letters, self._lists, self._status,
