@@ -52,8 +52,8 @@ def command(
     """Learn the history in Kafka again, at full speed, into a namespace of its own.
 
     Workers and readers of other namespaces notice nothing. All partitions are merged by time; lists are made at the
-    end. Then `headrace worker --namespace NAME` goes on where the replay ended, and `headrace promote NAME` lets readers
-    use it. Ctrl-C ends it with everything saved; --resume goes on.
+    end. Then `headrace worker --namespace NAME` goes on where the replay ended, and `headrace promote NAME` lets
+    readers use it. Ctrl-C ends it with everything saved; --resume goes on.
 
     TIME is ISO 8601 (2026-07-01T12:00:00Z) or milliseconds since the epoch.
 

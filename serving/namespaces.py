@@ -124,6 +124,10 @@ class Namespaces:
         """Return whether anything is known of any user; walks all keys of Redis where there is nothing."""
         return next(self._scan(f"{self._prefix}:{name}:state:*"), None) is not None
 
+    def has_lists(self, name: str) -> bool:
+        """Return whether there is a list for those who have none of their own."""
+        return bool(self._client.exists(Keys(name, self._prefix).shared("popular")))
+
     def users(self, name: str) -> list[str]:
         """Return the users of whom something is known, sorted; walks all keys of Redis."""
         head = f"{self._prefix}:{name}:state:"

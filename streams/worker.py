@@ -42,6 +42,7 @@ from streams.lists import ListMaker
 from streams.outbox import Outbox
 from streams.ownership import Ownership
 from streams.reader import TopicReader
+from streams.replaying.durable import refuse_unfinished
 from streams.shared import SharedLists
 from streams.shelf import Shelf
 from streams.status import Status
@@ -202,6 +203,7 @@ class _Worker(mode.Service):
         try:
             await asyncio.to_thread(warm_up)
             await self.add_runtime_dependency(self._outbox)
+            await self._outbox.call(refuse_unfinished, self._settings)
             await self._outbox.call(self._store.forget_workers, time.time_ns() // 1_000_000 - _FORGET_WORKERS_MS)
             await self._recover_model()
             await self._recover_items()

@@ -21,14 +21,15 @@ from typing import Any
 import msgspec
 
 from contracts.redis import encode_vector
-from infra.errors import HeadraceError
+from infra.errors import HeadraceError, StoreError
+from infra.redis import connect
 from infra.settings import Settings
 from models.engine import Engine
 from models.user_state import CorruptState
 from serving.namespaces import Namespaces
 from serving.store import Store
 from streams.checkpoints import Checkpoints
-from streams.replaying.plan import Mark, Plan, Progress, start_of
+from streams.replaying.plan import DONE, Mark, Plan, Progress, start_of
 
 _FOLDER = "replay"  # beside the checkpoints that workers look for: what is half done is not for them
 _mark = msgspec.json.Decoder(Mark)
@@ -142,3 +143,28 @@ class Durable:
     def _write(self, plan: Plan, progress: Progress) -> None:
         mark: Any = Mark(plan, progress, time.time_ns() // 1_000_000)
         self._namespaces.set_mark(self._name, msgspec.json.encode(mark))
+
+
+def unfinished(namespaces: Namespaces, name: str) -> str | None:
+    """Say that a replay into a namespace has not ended, and what to do; None where nothing is half done."""
+    value = namespaces.mark(name)
+    if value is None or _mark.decode(value).progress.phase == DONE:
+        return None
+    return (
+        f"a replay into namespace {name} is under way or was interrupted: `headrace replay --namespace {name} "
+        "--resume` goes on with it, --fresh starts it anew"
+    )
+
+
+def refuse_unfinished(settings: Settings) -> None:
+    """See that no replay into the namespace of the settings is half done: workers must not use it.
+
+    Raises
+    ------
+    StoreError
+        When one is.
+    """
+    with connect(settings.redis.url) as client:
+        said = unfinished(Namespaces(client, settings.redis.prefix), settings.namespace)
+    if said:
+        raise StoreError(said)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import confluent_kafka as ck
-import msgspec
 
 from contracts.redis import DAY_S, Keys
 from contracts.topics import LEARNING, partition_of, topic_name
@@ -302,13 +301,3 @@ class _Replay:
         self._durable.done(plan, progress)
         report.listing_s = round(time.monotonic() - began, 3)
         self._on_progress(report)
-
-
-def unfinished(namespaces: Namespaces, name: str) -> str | None:
-    """Say why workers must not use a namespace yet; None where they may."""
-    value = namespaces.mark(name)
-    if value is None or msgspec.json.decode(value, type=Mark).progress.phase == DONE:
-        return None
-    return (
-        f"a replay into namespace {name} has not ended: `headrace replay --namespace {name} --resume` goes on with it"
-    )

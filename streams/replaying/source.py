@@ -168,13 +168,13 @@ class Source:
         first = consumer.poll(0.2)
         if first is None:
             return False
-        good = []
+        good, at_end = [], []
         for message in [first, *consumer.consume(_AT_ONCE - 1, 0.0)]:
             error = message.error()
             if error is None:
                 good.append(message)
             elif error.code() == ck.KafkaError._PARTITION_EOF:
-                self._finish(self._numbers[message.topic(), message.partition()])
+                at_end.append(self._numbers[message.topic(), message.partition()])
             elif error.fatal() or error.code() == ck.KafkaError._AUTO_OFFSET_RESET:
                 raise BrokerError(
                     f"cannot go on reading {message.topic()}/{message.partition()}: {error.str()}; what the replay "
@@ -182,6 +182,8 @@ class Source:
                 )
         for topic, partitions in by_topic(good).items():
             self._take(topic, partitions)
+        for number in at_end:  # only now: what came before the end may have come in the same poll
+            self._finish(number)
         return True
 
     def _take(self, topic: str, partitions: dict[int, list[ck.Message]]) -> None:
