@@ -28,7 +28,7 @@ _TELL_S = 10.0  # between two lines of progress where there is no terminal
 @click.option("--resume", is_flag=True, help="Go on with an interrupted replay.")
 @click.option("--fresh", is_flag=True, help="Clear the namespace first.")
 @click.option(
-    "--score-every", type=click.IntRange(min=0), default=100, show_default=True,
+    "--score-every", type=click.IntRange(min=0), default=500, show_default=True,
     help="Rank every n-th event before it is learned, for the hit rate; 0 = none.",
 )  # fmt: skip
 @click.option("--save-s", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Between two saves.")

@@ -20,7 +20,7 @@ from serving.store import Store
 from streams.admin import ensure_topics
 from streams.deployment import SILENCE_MS, clear, commit
 from streams.engine import create_engine
-from streams.replaying.durable import Durable
+from streams.replaying.durable import Durable, unfinished
 from streams.replaying.fold import Fold
 from streams.replaying.items import Items
 from streams.replaying.listing import Listing
@@ -104,7 +104,7 @@ class Wishes:
     users: Sequence[str] | None = None
     fresh: bool = False
     resume: bool = False
-    score_every: int = 100
+    score_every: int = 500
     save_s: float = SAVE_S
 
 
@@ -175,18 +175,16 @@ class _Replay:
         if live:
             raise HeadraceError(f"workers of namespace {name} are running ({', '.join(live)}): stop them first")
         mark = self._durable.find()
-        unfinished = mark is not None and mark.progress.phase != DONE
+        half_done = unfinished(self._namespaces, name)
         if wishes.resume:
-            if mark is None or not unfinished:
+            if mark is None or not half_done:
                 raise HeadraceError(f"no interrupted replay into {name} is known: leave --resume away")
             self._raise_epochs(mark.plan)
             return mark
         if wishes.fresh:
             self._clear()
-        elif unfinished:
-            raise HeadraceError(
-                f"a replay into {name} was interrupted: --resume goes on with it, --fresh starts it anew"
-            )
+        elif half_done:
+            raise HeadraceError(half_done)
         elif self._namespaces.has_states(name):
             raise HeadraceError(
                 f"namespace {name} holds users already: name another one, or clear it first with --fresh"
