@@ -20,7 +20,6 @@ from typing import Any
 
 import msgspec
 
-from contracts.redis import encode_vector
 from infra.errors import HeadraceError, StoreError
 from infra.redis import connect
 from infra.settings import Settings
@@ -102,12 +101,9 @@ class Durable:
         # Named by the block; its position in a learning log comes when the replay is done.
         state |= {"position": progress.block, "replay": {"progress": msgspec.json.encode(progress).decode()}}
         self._checkpoints.write(state)
-        picture = engine.users.changed()
-        vectors = engine.vectors(picture.names)
-        self._store.write_states(
-            [(self._home(user), user, value) for user, value in picture.encoded()],
-            [(user, encode_vector(vector)) for user, vector in vectors],
-        )
+        states = engine.users.changed().encoded()
+        # Vectors follow from the item model too, and come when that is done.
+        self._store.write_states([(self._home(user), user, value) for user, value in states], [])
         self._write(plan, progress)
         resident = len(engine.users)
         engine.users.evict()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from contracts.redis import encode_vector
 from infra.settings import Settings
 from models.engine import Engine
 from serving.store import Store
@@ -46,7 +47,7 @@ class Listing:
         )
 
     def users(self, users: Sequence[str]) -> Iterator[int]:
-        """Write the lists of users, in this order; yields how many lists were written in each step."""
+        """Write lists and vectors of users, in this order; yields how many lists were written in each step."""
         table = self._engine.users
         for first in range(0, len(users), _USERS_AT_ONCE):
             some = users[first : first + _USERS_AT_ONCE]
@@ -56,6 +57,7 @@ class Listing:
             self._lists.heard_of(slots)
             lists = self._lists.make(slots)
             self._store.write_lists(lists, {})
+            self._store.write_states([], [(user, encode_vector(v)) for user, v in self._engine.vectors(some)])
             table.evict()
             yield len(lists)
 
