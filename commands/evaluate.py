@@ -72,6 +72,7 @@ def _columns(ctx: click.Context, param: click.Parameter, value: str | None) -> d
 @click.option("--min-rating", type=float, help="Rank only events rated at least so.")
 @click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many events.")
 @click.option("--lag", type=click.IntRange(min=0), default=0, show_default=True, help="Learn so many events late.")
+@click.option("--replicas", type=click.IntRange(1, 64), default=1, show_default=True, help="Workers that share users.")
 @click.option("--shuffle", is_flag=True, help="Also rank with users' histories shuffled.")
 @click.option("--content/--no-content", default=True, show_default=True, help="Tell the engine what items are about.")
 @click.option("--window", type=click.IntRange(min=1), help="Ranked events in a point of the plots.")

@@ -20,6 +20,8 @@ COMMANDS = {
     "replay": "Learn the history in Kafka again, into a namespace of its own.",
     "promote": "Let readers use another namespace, or the one before.",
     "namespaces": "Show the namespaces, or delete one.",
+    "status": "Show the workers: partitions, lag, freshness.",
+    "doctor": "Examine the deployment and say what to do.",
     "evaluate": "Measure how good the recommendations are on your events.",
     "deadletters": "Show what could not be used, and send it again.",
 }

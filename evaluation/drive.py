@@ -20,6 +20,7 @@ from evaluation.contenders import OF_THE_ENGINE, Contender, Learned, Moment
 from evaluation.log import Log, source
 from evaluation.placings import Placings
 from evaluation.protocols import Plan
+from evaluation.replicas import ReplicatedLog
 from models import ranking
 from models.arrivals import APPLIED
 from models.content.terms import introduce
@@ -53,6 +54,9 @@ class Drive:
         Item → its record. The engine is told of it when the item comes for the first time.
     firsts : bool
         Whether an item's first event is ranked, too: its record is published before it.
+    replicas : int
+        How many workers share the users; more than one write their lessons one after the other, see
+        :mod:`evaluation.replicas`.
     """
 
     def __init__(
@@ -67,13 +71,16 @@ class Drive:
         lag: int = 0,
         content: Mapping[str, Item] | None = None,
         firsts: bool = False,
+        replicas: int = 1,
     ) -> None:
         self._plans, self._stream, self._engine, self._contenders = plans, plans[0].stream, engine, contenders
-        self._wishes, self._repeats, self._newcomers, self._lag = wishes, repeats, newcomers, lag
+        self._wishes, self._repeats, self._newcomers = wishes, repeats, newcomers
         self._learned_in_all = max(plan.learned for plan in plans)
         self._content, self._firsts = content or {}, firsts
         self._introduced: set[str] = set()
-        self._log = Log()
+        self._log = ReplicatedLog(self._stream.user, replicas, lag) if replicas > 1 else Log()
+        # Only whole windows of so many events are learned then, on average half a window late.
+        self._lag = lag // 2 if replicas > 1 else lag
         self._records, self._learned, self._engine_s = 0, 0, 0.0
         self._observed = 0
         self._chunks: dict[int, Observation] = {}  # first event → what was observed, while some of it is to be ranked

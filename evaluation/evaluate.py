@@ -170,8 +170,9 @@ def _drive(
     wishes = protocols.wishes(stream, options.weights, options.least_rating)
     told = stream.content if content else {}
     drive = Drive(
-        plans, engine, contenders, options.k, wishes, options.repeats, options.newcomers, options.lag, told, firsts
-    )
+        plans, engine, contenders, options.k, wishes, options.repeats, options.newcomers, options.lag, told, firsts,
+        options.replicas,
+    )  # fmt: skip
     return drive, engine
 
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from contracts.learning import Lessons, Source
 
 TOPIC = "evaluation"
-_COLUMNS = (
+COLUMNS = (
     "source", "offset", "time", "gap", "kind", "weight", "rating", "rater", "lengths", "had", "attribute_lengths",
 )  # fmt: skip
-_RAGGED = {"history": "lengths", "value": "lengths", "seen": "had", "attributes": "attribute_lengths"}
+RAGGED = {"history": "lengths", "value": "lengths", "seen": "had", "attributes": "attribute_lengths"}
 
 
 def source(first: int, last: int) -> Source:
@@ -56,20 +56,20 @@ class Log:
     def _open(self) -> None:
         self._next = 0
         whole = self._waiting[0]
-        self._starts = {sizes: _starts(np.maximum(getattr(whole, sizes), 0)) for sizes in set(_RAGGED.values())}
+        self._starts = {sizes: _starts(np.maximum(getattr(whole, sizes), 0)) for sizes in set(RAGGED.values())}
 
     def _cut(self, whole: Lessons, first: int, stop: int) -> Lessons:
         part = slice(first, stop)
-        items, item = _used(whole.items, whole.item[part])
+        items, item = used(whole.items, whole.item[part])
         return replace(
             whole,
             sources=[source(int(whole.offset[first]), int(whole.offset[stop - 1]))],
             items=items,
             item=item,
-            **{name: getattr(whole, name)[part] for name in _COLUMNS},
+            **{name: getattr(whole, name)[part] for name in COLUMNS},
             **{
                 name: getattr(whole, name)[self._starts[sizes][first] : self._starts[sizes][stop]]
-                for name, sizes in _RAGGED.items()
+                for name, sizes in RAGGED.items()
             },
         )
 
@@ -80,7 +80,7 @@ def _starts(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
     return starts
 
 
-def _used(items: list[str], item: NDArray[np.int32]) -> tuple[list[str], NDArray[np.int32]]:
+def used(items: list[str], item: NDArray[np.int32]) -> tuple[list[str], NDArray[np.int32]]:
     """Return the ids that a column refers to, in the order of their first appearance, and the column for them."""
     positions = item.tolist()
     new = {position: index for index, position in enumerate(dict.fromkeys(positions))}

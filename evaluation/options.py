@@ -41,6 +41,8 @@ class Options:
         Rank only events whose rating is at least that; all are learned.
     lag : int
         How many events learning is behind.
+    replicas : int
+        How many workers share the users: of every ``lag`` events, those of each are learned together.
     shuffle : bool
         Also rank by each scorer of the engine with the user's recent items in random order.
     content : bool
@@ -70,6 +72,7 @@ class Options:
     newcomers: bool = False
     least_rating: float | None = None
     lag: int = 0
+    replicas: int = 1
     shuffle: bool = False
     content: bool = True
     window: int | None = None

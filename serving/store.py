@@ -130,6 +130,11 @@ class Store:
         """Write what a worker says of itself; how old it is tells whether the worker still lives."""
         self._client.hset(self._keys.workers, worker, value)
 
+    def worker_reports(self) -> dict[str, dict[str, Any]]:
+        """Return what workers say of themselves, by their names."""
+        found = self._client.hgetall(self._keys.workers).items()
+        return {worker.decode(): orjson.loads(value) for worker, value in found}
+
     def forget_workers(self, before_ms: int) -> None:
         """Remove what workers said of themselves before a time, ms since the epoch."""
         for worker, value in self._client.hgetall(self._keys.workers).items():

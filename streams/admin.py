@@ -36,12 +36,23 @@ def ensure_topics(settings: Settings) -> list[str]:
     BrokerError
         When the broker does not answer in time, or refuses.
     """
-    broker = _Broker(settings)
-    wanted = {name: _properties(topic, settings) for name, topic in wanted_topics(settings).items()}
+    broker, wanted = _Broker(settings), _wanted_properties(settings)
     existing = broker.partitions().keys() & wanted.keys()
     created = broker.create({name: properties for name, properties in wanted.items() if name not in existing})
-    found = broker.properties([name for name in wanted if name not in created])
-    return [line for name in found for line in _differences(name, wanted[name], found[name])]
+    return _compared(broker, wanted, wanted.keys() - created)
+
+
+def compare_topics(settings: Settings) -> tuple[set[str], list[str]]:
+    """Return which topics are missing, and one readable line for each difference of the others; change nothing.
+
+    Raises
+    ------
+    BrokerError
+        When the broker does not answer in time, or refuses.
+    """
+    broker, wanted = _Broker(settings), _wanted_properties(settings)
+    existing = broker.partitions().keys() & wanted.keys()
+    return wanted.keys() - existing, _compared(broker, wanted, existing)
 
 
 def wanted_topics(settings: Settings) -> dict[str, Topic]:
@@ -161,6 +172,15 @@ class _Broker:
             f"no broker answers at {self._address} within {_TIMEOUT_S:.0f} s: start one with `headrace local`, "
             "or set kafka.bootstrap"
         )
+
+
+def _wanted_properties(settings: Settings) -> dict[str, dict[str, str]]:
+    return {name: _properties(topic, settings) for name, topic in wanted_topics(settings).items()}
+
+
+def _compared(broker: _Broker, wanted: Mapping[str, Mapping[str, str]], names: Set[str]) -> list[str]:
+    found = broker.properties([name for name in wanted if name in names])
+    return [line for name in found for line in _differences(name, wanted[name], found[name])]
 
 
 def _properties(topic: Topic, settings: Settings) -> dict[str, str]:

@@ -73,7 +73,12 @@ class Checkpoints:
             return model.position
         return None
 
-    def newest(self) -> dict[str, Any] | None:
+    def newest(self) -> int | None:
+        """Return the log position of the newest checkpoint by its name, None where there is none."""
+        paths = self._paths()
+        return int(posixpath.basename(paths[0]).removesuffix(_SUFFIX)) if paths else None
+
+    def read(self) -> dict[str, Any] | None:
         """Return the newest undamaged state, None where there is none."""
         for path in self._paths():
             try:

@@ -82,7 +82,7 @@ class Durable:
             When no checkpoint is as new as the states: what was learned since cannot be learned again.
         """
         self._elsewhere = True
-        state = self._checkpoints.newest()
+        state = self._checkpoints.read()
         reached = start_of(mark.plan)
         if state is not None:
             reached = msgspec.json.decode(state["replay"]["progress"], type=Progress)

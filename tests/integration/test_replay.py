@@ -96,7 +96,7 @@ def checkpoint(settings: Settings, name: str) -> bytes:
 
 def model(settings: Settings, name: str) -> dict[str, Any]:
     """The item model of the checkpoint, number by number: pickles of equal objects may differ."""
-    state = Checkpoints(at(settings, name).checkpoints, print).newest()
+    state = Checkpoints(at(settings, name).checkpoints, print).read()
     assert state is not None
     return {**plain(state), "ratings": plain(pickle.loads(state["ratings"]))}
 
@@ -246,7 +246,7 @@ def test_a_worker_goes_on_where_the_replay_ended_and_no_event_is_lost_or_doubled
         worker.stop()
     run(history, "all")
     assert states(history, "next") == states(history, "all")
-    models = [Checkpoints(at(history, name).checkpoints, print).newest() for name in ("next", "all")]
+    models = [Checkpoints(at(history, name).checkpoints, print).read() for name in ("next", "all")]
     counts = [
         dict(zip(model["catalogue"]["ids"], model["catalogue"]["events"].tolist(), strict=True))
         for model in models
