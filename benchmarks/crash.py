@@ -20,29 +20,22 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import confluent_kafka as ck
 import msgspec
-import numpy as np
 import orjson
 
-from contracts.learning import decode_lessons
+from benchmarks.parts.comparison import Comparison, applied, compare, ends
 from contracts.redis import Keys
-from contracts.topics import CLICKS, LEARNING, RATINGS, topic_name
 from evaluation.datasets import open_dataset
 from infra.local import LocalServices
 from infra.redis import connect
 from infra.settings import Settings
-from models.item_model import ItemModel
 from streams.admin import ensure_topics
-from streams.checkpoints import Checkpoints
 from streams.producer import EventProducer
 from streams.publish import publish
-from streams.whole import read_whole
 
 HEADRACE = (sys.executable, "-c", "from commands.main import main; main()")
 
@@ -84,101 +77,6 @@ class Worker:
                 raise TimeoutError(f"worker {self.namespace} did not get there in {timeout} s: {self.status()}")
             time.sleep(0.05)
 
-    def states(self) -> dict[str, bytes]:
-        """Every user's stored state, by key without the namespace."""
-        prefix = f"{self._settings.redis.prefix}:{self.namespace}:state:"
-        keys = sorted(self._store.scan_iter(prefix + "*", count=1000))
-        return {key.decode().removeprefix(prefix): self._store.get(key) for key in keys}
-
-    def applied(self) -> dict[str, int]:
-        """Input that the stored states contain: ``topic/partition`` → next offset."""
-        prefix = f"{self._settings.redis.prefix}:{self.namespace}:applied:"
-        found = {}
-        for key in self._store.scan_iter(prefix + "*"):
-            partition = key.decode().removeprefix(prefix).strip("{}")
-            for topic, offset in self._store.hgetall(key).items():
-                found[f"{topic.decode()}/{partition}"] = int(offset)
-        return found
-
-
-@dataclass
-class Comparison:
-    """What was found; everything but ``kills`` and ``events`` must be true or zero."""
-
-    kills: int
-    events: int
-    model_equals_log: bool
-    counts_equal: bool
-    histories_equal: bool
-    gaps: int
-    users: int
-
-    @property
-    def passed(self) -> bool:
-        return self.model_equals_log and self.counts_equal and self.histories_equal and not self.gaps
-
-
-def compare(settings: Settings, killed: Worker, undisturbed: Worker, kills: int) -> Comparison:
-    """Compare two stopped workers."""
-    models = [checkpointed(settings, worker.namespace) for worker in (killed, undisturbed)]
-    folded = fold(settings, killed.namespace)
-    states = killed.states(), undisturbed.states()
-    return Comparison(
-        kills=kills,
-        events=models[0].events,
-        model_equals_log=same(models[0].state(), folded.state()),
-        counts_equal=counts(models[0]) == counts(models[1]),
-        histories_equal=states[0] == states[1],
-        gaps=models[0].gaps,
-        users=len(states[0]),
-    )
-
-
-def fold(settings: Settings, namespace: str) -> ItemModel:
-    """Fold the whole learning log of a namespace into a new model."""
-    model = ItemModel(settings.model.seed, settings.model.rating_users)
-    for message in read_whole(settings, topic_name(LEARNING, settings.kafka.prefix, namespace)):
-        model.learn(decode_lessons(message.value()), message.offset())
-    return model
-
-
-def checkpointed(settings: Settings, namespace: str) -> ItemModel:
-    """The model as a worker left it."""
-    model = ItemModel(settings.model.seed, settings.model.rating_users)
-    Checkpoints(msgspec.structs.replace(settings, namespace=namespace).checkpoints, print).restore(model)
-    return model
-
-
-def counts(model: ItemModel) -> dict[str, int]:
-    """Item → number of events learned."""
-    events = model.catalogue.events[: len(model.catalogue)].tolist()
-    return {item: n for item, n in zip(model.catalogue.ids, events, strict=True) if n}
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether two states are equal bit for bit."""
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, np.ndarray):
-        return bool(a.dtype == b.dtype and a.tobytes() == b.tobytes())
-    return bool(a == b)
-
-
-def ends(settings: Settings) -> dict[str, int]:
-    """Where the input ends now: ``topic/partition`` → next offset, partitions without messages left out."""
-    consumer = ck.Consumer({"bootstrap.servers": settings.kafka.bootstrap, "group.id": "ends"})
-    found = {}
-    try:
-        for topic in (CLICKS, RATINGS):
-            name = topic_name(topic, settings.kafka.prefix, settings.namespace)
-            for partition in consumer.list_topics(name, timeout=10).topics[name].partitions:
-                _, end = consumer.get_watermark_offsets(ck.TopicPartition(name, partition), timeout=10)
-                if end:
-                    found[f"{name}/{partition}"] = end
-    finally:
-        consumer.close()
-    return found
-
 
 def disturb(worker: Worker, kills: int, rng: random.Random) -> None:
     """Kill a worker so many times, each at a random moment within three seconds after it first applied something."""
@@ -207,7 +105,7 @@ def run(
     for namespace in ("killed", "undisturbed"):
         ensure_topics(msgspec.structs.replace(settings, namespace=namespace))
     killed, undisturbed = (Worker(settings, namespace, config) for namespace in ("killed", "undisturbed"))
-    producer = EventProducer(settings)
+    store, producer = connect(settings.redis.url), EventProducer(settings)
     publishing = threading.Thread(
         target=publish, args=(open_dataset(data), producer), kwargs={"rate": rate, "limit": limit}, daemon=True
     )
@@ -217,9 +115,11 @@ def run(
         publishing.join()
         wanted = ends(settings)
         for worker in (killed, undisturbed):
-            worker.wait_until(lambda _, worker=worker: worker.applied().items() >= wanted.items())
+            worker.wait_until(
+                lambda _, worker=worker: applied(settings, store, worker.namespace).items() >= wanted.items()
+            )
             worker.stop()
-        return compare(settings, killed, undisturbed, kills)
+        return compare(settings, store, "killed", "undisturbed")
     finally:
         for worker in (killed, undisturbed):
             worker.kill()
@@ -235,7 +135,7 @@ def run(
 def main(data: str, kills: int, rate: int, limit: int | None, seed: int, out: str | None) -> None:
     with tempfile.TemporaryDirectory() as directory, LocalServices(Settings(home=f"{directory}/data")) as settings:
         found = run(settings, data, kills, rate, limit, seed, Path(directory))
-    result = {**vars(found), "passed": found.passed}
+    result = {"kills": kills, **vars(found), "passed": found.passed}
     print(json.dumps(result, indent=2))
     if out:
         Path(out).write_text(json.dumps(result))

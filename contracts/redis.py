@@ -46,6 +46,7 @@ class Keys:
         self.withheld = f"{self._root}:withheld"  # set: items that must not be shown
         self.workers = f"{self._root}:workers"  # hash: worker → JSON, what it says of itself, see ``streams.status``
         self.categories = f"{self._root}:categories"  # set: categories that have lists of their own, see :meth:`shared`
+        self.partitions = f"{self._root}:partitions"  # private, integer: how many the users were shared out among
         self._top = f"{self._root}:top:{{"
 
     def top(self, user: str) -> str:
@@ -85,7 +86,7 @@ class Keys:
         return f"{self._root}:watermark:{{{partition}}}"
 
     def epoch(self, partition: int) -> str:
-        """Private, integer: raised at each assignment, so that a former owner can be told from the present one."""
+        """Private, integer: raised at each assignment; the writes of a former owner are refused by it."""
         return f"{self._root}:epoch:{{{partition}}}"
 
 

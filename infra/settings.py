@@ -18,6 +18,9 @@ Weight = Annotated[float, Meta(ge=0, le=100)]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
 
 
+_SESSION_MS = 10_000
+
+
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
@@ -46,11 +49,25 @@ class Worker(_Section, frozen=True):
     window: Positive = 8  # batches between consumer and agents, at most
     linger_ms: Annotated[int, Meta(ge=0)] = 5  # wait for a fuller batch
     barrier_ms: Positive = 1000  # how much may be read again after a crash
-    session_ms: Positive = 10_000  # until a crashed worker's partitions move
+    session_ms: Positive = _SESSION_MS  # until a crashed worker's partitions move
     instance: str = ""  # static identity where a supervisor restarts the same worker
+    group_protocol: Literal["classic", "consumer"] = "classic"  # "consumer" = KIP-848, brokers 4.0 and later
     freshened_per_s: Annotated[int, Meta(ge=0)] = 200  # older lists made anew while there is time
     resident_users: Positive = 100_000  # user states kept in memory
     list_days: Positive = 90  # a list that nobody refreshed leaves Redis after so many days
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together."""
+        if self.group_protocol == "consumer" and self.instance:
+            raise SettingsError(
+                f'worker.instance {self.instance!r} does not go with worker.group_protocol "consumer": a killed '
+                "worker's restart under a static identity is refused for ever there; leave one of them out"
+            )
+        if self.group_protocol == "consumer" and self.session_ms != _SESSION_MS:
+            raise SettingsError(
+                f'worker.session_ms {self.session_ms} does not go with worker.group_protocol "consumer": there the '
+                "broker says it (group.consumer.session.timeout.ms); leave one of them out"
+            )
 
 
 class Model(_Section, frozen=True):

@@ -51,6 +51,14 @@ class Availability:
             self._set(item, True)
         return over
 
+    def is_withheld(self, item: str) -> bool:
+        """Return whether an item must not be shown."""
+        return item in self._withheld
+
+    def all_withheld(self) -> list[str]:
+        """Return the ids of all items that must not be shown, whether the model knows them or not."""
+        return sorted(self._withheld)
+
     def withheld(self) -> NDArray[np.bool_]:
         """Return the mask, shape (rows,): True where an item must not be shown."""
         catalogue, n = self._catalogue, len(self._catalogue)

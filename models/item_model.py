@@ -7,6 +7,7 @@ crash, a restart or a second worker changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -166,6 +167,10 @@ class ItemModel:
         self._touched.difference_update(rows)
         self._turn = rows[-1] if rows else self._turn
         return rows
+
+    def touch(self, rows: Iterable[int]) -> None:
+        """Let rows be returned by :meth:`touched` though nothing has changed them."""
+        self._touched.update(rows)
 
     def scorers(self) -> dict[str, dict[str, Any]]:
         """Return how the scorers and the blend do: live hit rate at 10, alarms of a change, weight by context."""

@@ -293,11 +293,11 @@ class UserTable:
         surplus += self._resident // 10
         slots = self._in_use()
         slots = slots[~self._dirty[slots]]
-        for slot in slots[np.argsort(self._used[slots], kind="stable")[:surplus]]:
-            del self._slots[self.names[slot]]
-            self.names[slot] = ""
-            self._free.append(int(slot))
-            self._present[slot] = False
+        self._let_go(slots[np.argsort(self._used[slots], kind="stable")[:surplus]])
+
+    def forget(self, users: Iterable[str]) -> None:
+        """Let some users go, stored or not; for when they belong to another worker."""
+        self._let_go(np.fromiter((self._slots[user] for user in users), np.int64))
 
     def clear(self) -> None:
         """Let all users go; for when they are stored and may change elsewhere."""
@@ -321,6 +321,13 @@ class UserTable:
     def __iter__(self) -> Iterator[str]:
         """Iterate over the resident users."""
         return iter(self._slots)
+
+    def _let_go(self, slots: NDArray[np.int64]) -> None:
+        for slot in slots.tolist():
+            del self._slots[self.names[slot]]
+            self.names[slot] = ""
+            self._free.append(slot)
+        self._dirty[slots] = self._present[slots] = False
 
     def _picture(self, slots: NDArray[np.int32]) -> Picture:
         seen, starts, lengths = self.seen(slots)

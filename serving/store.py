@@ -1,6 +1,8 @@
 """What the worker writes to Redis and reads back: the only place with Redis commands on the event path.
 
-Values are whole strings, so a reader never sees half a list. Calls block; the worker makes them in threads.
+Values are whole strings, so a reader never sees half a list. Everything that belongs to a partition is written through
+the fence, see :mod:`serving.fence`; what belongs to nobody (lists for everybody, items) is written by the owner of
+partition :data:`STEWARD`. Calls block; the worker makes them in threads.
 """
 
 from __future__ import annotations
@@ -12,9 +14,13 @@ import orjson
 import redis
 
 from contracts.redis import SHARED, Keys
+from serving.fence import Command, Epochs, Fence, Step
 
-# Long pipelines save round trips; much longer ones only delay the first answer.
-_PIPELINE = 500
+STEWARD = 0
+"""The partition whose owner writes what belongs to nobody."""
+
+# Members of a set changed by one command, at most: a script takes no more than some thousand words.
+_MEMBERS = 1000
 
 Offsets = Mapping[tuple[str, int], int]
 """(topic, partition) → offset of the next message."""
@@ -22,6 +28,8 @@ Offsets = Mapping[tuple[str, int], int]
 
 class Store:
     """The I/O of the Redis contract.
+
+    Writes that belong to a partition return the partitions where they were refused, because these have another owner.
 
     Parameters
     ----------
@@ -37,6 +45,28 @@ class Store:
         self._client: Any = client  # redis-py declares every answer as sync or async
         self._keys = keys
         self._list_ttl_s = list_ttl_s
+        self._fence = Fence(client, keys)
+
+    # Owning.
+
+    def raise_epoch(self, partition: int) -> int:
+        """Become the owner of a partition: return its new epoch."""
+        return self._fence.raise_epoch(partition)
+
+    def holds(self, partition: int, epoch: int) -> bool:
+        """Return whether an epoch is still the present one of a partition."""
+        return self._fence.holds(partition, epoch)
+
+    def run_id(self) -> str:
+        """Return what identifies the running server: another after each of its restarts."""
+        return str(self._client.info("server")["run_id"])
+
+    def remember_partitions(self, partitions: int) -> int:
+        """Return how many partitions the namespace was made for; this many if it is new."""
+        self._client.set(self._keys.partitions, partitions, nx=True)
+        return int(self._client.get(self._keys.partitions))
+
+    # Users.
 
     def load_states(self, users: Sequence[tuple[int, str]]) -> list[bytes | None]:
         """Return the stored states of users, given as (home partition, user); None where there is none."""
@@ -53,78 +83,120 @@ class Store:
                 loaded[place] = value
         return loaded
 
-    def write_lists(self, lists: Sequence[tuple[str, bytes]], watermarks: Offsets) -> None:
-        """Write users' lists, then how far the input has come: a reader who sees the watermark sees the lists."""
-        pipeline = self._client.pipeline(transaction=False)
-        for user, value in lists:
-            pipeline.execute_command("SET", self._keys.top(user), value, "EX", self._list_ttl_s)
+    def write_lists(
+        self, lists: Sequence[tuple[int, str, bytes]], watermarks: Offsets, epochs: Epochs
+    ) -> frozenset[int]:
+        """Write users' lists, given as (home partition, user, list), then how far the input has come.
+
+        A reader who sees the watermark sees the lists.
+        """
+        values: dict[int, list[tuple[str, bytes]]] = {}
+        for partition, user, value in lists:
+            values.setdefault(partition, []).append((self._keys.top(user), value))
+        marks: dict[int, list[tuple[str, int]]] = {}
         for (topic, partition), offset in watermarks.items():
-            pipeline.hset(self._keys.watermark(partition), topic, str(offset))
-        pipeline.execute()
+            marks.setdefault(partition, []).append((topic, offset))
+        return self._fence.replace(values, marks, epochs, self._list_ttl_s)
 
-    def write_states(self, states: Sequence[tuple[int, str, bytes]], vectors: Iterable[tuple[str, bytes]]) -> None:
-        """Write users' states, given as (home partition, user, state), and their published vectors."""
-        values = [(self._keys.state(partition, user), state) for partition, user, state in states]
-        self._set(values)
-        self._set([(self._keys.user_vector(user), vector) for user, vector in vectors])
+    def write_states(
+        self, states: Sequence[tuple[int, str, bytes]], vectors: Iterable[tuple[int, str, bytes]], epochs: Epochs
+    ) -> frozenset[int]:
+        """Write users' states and published vectors, both given as (home partition, user, value)."""
+        values: dict[int, list[tuple[str, bytes]]] = {}
+        for partition, user, state in states:
+            values.setdefault(partition, []).append((self._keys.state(partition, user), state))
+        for partition, user, vector in vectors:
+            values.setdefault(partition, []).append((self._keys.user_vector(user), vector))
+        return self._fence.replace(values, {}, epochs)
 
-    def write_applied(self, offsets: Offsets) -> None:
-        """Say which input the stored states contain; only after the states themselves."""
-        pipeline = self._client.pipeline(transaction=False)
+    def write_applied(
+        self, offsets: Offsets, before: Offsets, epochs: Epochs, run_ids: Mapping[int, str]
+    ) -> frozenset[int]:
+        """Say which input the stored states contain; only after the states themselves.
+
+        Parameters
+        ----------
+        offsets : mapping
+            What they contain now.
+        before : mapping
+            What :meth:`applied` returned, or the last call wrote.
+        epochs : mapping
+        run_ids : mapping
+            Partition → what :meth:`run_id` returned before its ``before`` was read.
+
+        Raises
+        ------
+        WentBack
+            When the server was restarted, restored or emptied since.
+        """
+        steps: dict[int, list[Step]] = {}
         for (topic, partition), offset in offsets.items():
-            pipeline.hset(self._keys.applied(partition), topic, str(offset))
-        pipeline.execute()
+            steps.setdefault(partition, []).append((topic, before.get((topic, partition)), offset))
+        return self._fence.advance(steps, epochs, run_ids)
 
     def applied(self, partitions: Iterable[int]) -> dict[tuple[str, int], int]:
-        """Return which input the stored states contain: (topic, partition) → next offset."""
+        """Return which input the stored values contain: (topic, partition) → next offset."""
         return {
             (topic.decode(), partition): int(offset)
             for partition in partitions
             for topic, offset in self._client.hgetall(self._keys.applied(partition)).items()
         }
 
-    def raise_epoch(self, partition: int) -> int:
-        """Become the owner of a partition: return its new epoch."""
-        return int(self._client.incr(self._keys.epoch(partition)))
+    # What belongs to nobody: written by the owner of one partition, under its epoch; returns whether it was.
 
-    def write_shared(self, lists: Sequence[tuple[str, str | None, bytes]], gone: Sequence[str]) -> None:
+    def write_shared(
+        self, lists: Sequence[tuple[str, str | None, bytes]], gone: Sequence[str], epoch: int | None
+    ) -> bool:
         """Write lists for everybody, given as (name, category, value), and remove those of categories that are gone."""
         keys = self._keys
-        listed = {category for _, category, _ in lists if category is not None}
-        if listed:
-            # First, so that no list is ever in the store that nobody would remove.
-            self._client.sadd(keys.categories, *listed)
-        self._set([(keys.shared(name, category), value) for name, category, value in lists])
+        # First, so that no list is ever in the store that nobody would remove.
+        listed = sorted({category for _, category, _ in lists if category is not None})
+        commands = _members("SADD", keys.categories, listed)
+        commands += [("SET", keys.shared(name, category), value) for name, category, value in lists]
         for category in gone:
-            self._client.delete(*(keys.shared(name, category) for name in SHARED))
-            self._client.srem(keys.categories, category)
+            commands.append(("DEL", *(keys.shared(name, category) for name in SHARED)))
+            commands.append(("SREM", keys.categories, category))
+        return self._write_for_all(commands, epoch)
 
     def categories(self) -> list[str]:
         """Return the categories that have lists of their own."""
         return [name.decode(errors="surrogatepass") for name in self._client.smembers(self._keys.categories)]
 
     def write_items(
-        self, similar: Iterable[tuple[str, bytes]], vectors: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()
-    ) -> None:
-        """Write items' neighbours and published vectors, and remove those of items that have left the model."""
-        for item in gone:
-            self._client.delete(self._keys.similar(item))
-            self._client.delete(self._keys.item_vector(item))
-        self._set([(self._keys.similar(item), value) for item, value in similar])
-        self._set([(self._keys.item_vector(item), value) for item, value in vectors])
+        self,
+        similar: Iterable[tuple[str, bytes]],
+        vectors: Iterable[tuple[str, bytes]],
+        gone: Iterable[str],
+        written: Offsets,
+        epoch: int | None,
+    ) -> bool:
+        """Write items' neighbours and published vectors, and remove those of items that have left the model.
 
-    def write_metadata(self, items: Sequence[tuple[str, bytes, bool]]) -> None:
+        ``written`` says up to which position of the learning log all of them are.
+        """
+        keys = self._keys
+        commands: list[Command] = [("DEL", keys.similar(item), keys.item_vector(item)) for item in gone]
+        commands += [("SET", keys.similar(item), value) for item, value in similar]
+        commands += [("SET", keys.item_vector(item), value) for item, value in vectors]
+        return self._write_for_all(commands + self._written(written), epoch)
+
+    def write_metadata(self, items: Sequence[tuple[str, bytes, bool]], epoch: int | None) -> bool:
         """Write what pages show of items, given as (item, value, withheld), and which must not be shown."""
-        self._set([(self._keys.item(item), value) for item, value, _ in items])
-        pipeline = self._client.pipeline(transaction=False)
-        for item, _, withheld in items:
-            (pipeline.sadd if withheld else pipeline.srem)(self._keys.withheld, item)
-        pipeline.execute()
+        keys = self._keys
+        commands: list[Command] = [("SET", keys.item(item), value) for item, value, _ in items]
+        commands += _members("SADD", keys.withheld, [item for item, _, withheld in items if withheld])
+        commands += _members("SREM", keys.withheld, [item for item, _, withheld in items if not withheld])
+        return self._write_for_all(commands, epoch)
 
-    def withhold(self, items: Sequence[str]) -> None:
+    def write_handled(self, records: Offsets, epoch: int | None) -> bool:
+        """Say which item records :meth:`write_metadata` has written."""
+        return self._write_for_all(self._written(records), epoch)
+
+    def withhold(self, items: Sequence[str], epoch: int | None) -> bool:
         """Add items to those that must not be shown."""
-        if items:
-            self._client.sadd(self._keys.withheld, *items)
+        return self._write_for_all(_members("SADD", self._keys.withheld, items), epoch)
+
+    # What every worker writes of itself.
 
     def write_status(self, worker: str, value: bytes) -> None:
         """Write what a worker says of itself; how old it is tells whether the worker still lives."""
@@ -141,9 +213,14 @@ class Store:
             if orjson.loads(value)["time"] < before_ms:
                 self._client.hdel(self._keys.workers, worker)
 
-    def _set(self, values: Sequence[tuple[str, bytes]]) -> None:
-        for start in range(0, len(values), _PIPELINE):
-            pipeline = self._client.pipeline(transaction=False)
-            for key, value in values[start : start + _PIPELINE]:
-                pipeline.execute_command("SET", key, value)
-            pipeline.execute()
+    def _written(self, offsets: Offsets) -> list[Command]:
+        return [
+            ("HSET", self._keys.applied(partition), topic, offset) for (topic, partition), offset in offsets.items()
+        ]
+
+    def _write_for_all(self, commands: Sequence[Command], epoch: int | None) -> bool:
+        return not self._fence.write({STEWARD: commands}, {} if epoch is None else {STEWARD: epoch})
+
+
+def _members(command: str, key: str, members: Sequence[str]) -> list[Command]:
+    return [(command, key, *members[start : start + _MEMBERS]) for start in range(0, len(members), _MEMBERS)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -25,6 +25,7 @@ from models.engine import Engine, Observation
 from models.user_state import CorruptState
 from serving.store import Store
 from streams.deadletters import DeadLetters
+from streams.epochs import Epochs
 from streams.intake import Events, Letters, decode_events, decode_users
 from streams.learning import LearningLog
 from streams.lists import ListMaker
@@ -69,6 +70,9 @@ class Applier:
         Of every user-keyed topic.
     score_every : int
         Measure the live hit rate on every n-th event.
+    epochs : Epochs
+    refused : callable
+        Told of partitions where writes were refused, and under which epochs.
     in_flight : callable
         Returns how many batches the consumer has handed over that are not done.
     warn : callable
@@ -89,13 +93,15 @@ class Applier:
         topic_ids: dict[str, str],
         partitions: int,
         score_every: int,
+        epochs: Epochs,
+        refused: Callable[[frozenset[int], Mapping[int, int]], Awaitable[None]],
         in_flight: Callable[[], int],
         warn: Callable[[str], None],
     ) -> None:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._lists, self._status = letters, lists, status
         self._kinds, self._topic_ids, self._score_every, self._warn = kinds, topic_ids, score_every, warn
-        self._in_flight = in_flight
+        self._in_flight, self._epochs, self._refused = in_flight, epochs, refused
         self._taken = 0  # batches taken over that are not done
         self._held: list[_Applied] = []
         self._lock = asyncio.Lock()
@@ -107,7 +113,8 @@ class Applier:
     async def apply(self, records: Records) -> None:
         """Apply a batch; its lists are on their way to Redis then, and there when ``records.done`` is called."""
         async with self._lock:
-            if not records.is_ours():
+            records = records.ours()
+            if not records.stretches:
                 records.done()
                 self._hand_over_held()
                 return
@@ -130,11 +137,12 @@ class Applier:
         """Take over what is known of users beside their events; who has none gets a list from it at once."""
         async with self._lock:
             self._hand_over_held()
-            if not records.is_ours():
+            records = records.ours()
+            if not records.stretches:
                 records.done()
                 return
             self._taken += 1
-            given = decode_users(records)
+            given = decode_users(records, self.home, foreign=self._epochs.all)
             self._admit(await self._load(given.attributes))
             self._log.fold()
             users = self._engine.users
@@ -143,12 +151,13 @@ class Applier:
                 users.describe(slot, attributes)
             self._lists.heard_of(slots)
             lists = self._lists.make(slots[~users.active(slots)])
+            epochs = self._epochs.now
             self.applied.update(records.next_offsets)
             self._status.described += len(slots)
             self._status.forgets_ignored += given.forgets
 
         async def deliver() -> None:
-            await self._outbox.call(self._store.write_lists, lists, records.next_offsets)
+            await self._write(lists, records.next_offsets, epochs)
             self._send(given.letters)
             self._done(records)
             self._status.lists_written += len(lists)
@@ -160,9 +169,10 @@ class Applier:
         """Make up to ``n`` lists anew whose users do nothing, from what has been learned since."""
         async with self._lock:
             lists = self._lists.make(self._lists.due(n))
+            epochs = self._epochs.now
 
         async def deliver() -> None:
-            await self._outbox.call(self._store.write_lists, lists, {})
+            await self._write(lists, {}, epochs)
             self._status.lists_written += len(lists)
 
         if lists:
@@ -174,6 +184,10 @@ class Applier:
             self._hand_over_held()
             return action()
 
+    def forget(self, numbers: frozenset[int]) -> None:
+        """Forget how far some partitions have been applied; between batches."""
+        self.applied = {place: offset for place, offset in self.applied.items() if place[1] not in numbers}
+
     def _of_held(self) -> NDArray[np.int32]:
         return np.unique(np.concatenate([applied.slots for applied in self._held]))
 
@@ -183,11 +197,13 @@ class Applier:
 
     def _hand_over(self, lists: list[tuple[str, bytes]]) -> None:
         held, self._held = self._held, []
-        self._outbox.put(lambda: self._deliver(held, lists))
+        epochs = self._epochs.now  # those of now: when it is written, the partition may be owned anew
+        self._outbox.put(lambda: self._deliver(held, lists, epochs))
 
-    async def _deliver(self, held: list[_Applied], lists: list[tuple[str, bytes]]) -> None:
+    async def _deliver(self, held: list[_Applied], lists: list[tuple[str, bytes]], epochs: Mapping[int, int]) -> None:
         reached = {place: offset for applied in held for place, offset in applied.records.next_offsets.items()}
-        await self._outbox.call(self._store.write_lists, lists, reached)
+        # Of a refused partition lessons are sent all the same: its new owner's are equal, and readers skip the second.
+        await self._write(lists, reached, epochs)
         now = time.time_ns() / 1e6
         self._status.lists_written += len(lists)
         for applied in held:
@@ -197,6 +213,14 @@ class Applier:
             outcome = applied.observation.observed.outcome
             stamps = np.array(applied.given.stamps, np.float64)[outcome == APPLIED]
             self._status.delivered(now - stamps, [error.reason for _, error in applied.given.letters])
+
+    async def _write(
+        self, lists: list[tuple[str, bytes]], reached: Mapping[tuple[str, int], int], epochs: Mapping[int, int]
+    ) -> None:
+        placed = [(self.home(user), user, value) for user, value in lists]
+        refused = await self._outbox.call(self._store.write_lists, placed, reached, epochs)
+        if refused:
+            await self._refused(refused, epochs)
 
     def _done(self, records: Records) -> None:
         records.done()
@@ -211,7 +235,7 @@ class Applier:
 
     def _decode(self, records: Records) -> Events:
         topic = records.topic
-        given = decode_events(records, self._kinds[topic], self._topic_ids[topic], self.home)
+        given = decode_events(records, self._kinds[topic], self._topic_ids[topic], self.home, foreign=self._epochs.all)
         if not self._warned and not all(given.batch.own):
             self._warned = True
             self._warn(

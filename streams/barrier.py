@@ -4,6 +4,9 @@
 2. the changed user states go to Redis, and last the offsets that they contain;
 3. the same offsets are committed to Kafka.
 
+Where the store refuses a partition, because it has another owner, or has gone back behind what this worker wrote, the
+barrier does not pass: nothing more is said to be durable, and the owner is told (:mod:`streams.ownership`).
+
 A crash between any two steps repeats at most the input since the last barrier: states skip what they contain, the
 readers of the learning log skip what they have. So every event counts exactly once.
 """
@@ -14,7 +17,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +25,24 @@ from numpy.typing import NDArray
 from contracts.redis import encode_vector
 from models.engine import Engine
 from models.users import Picture
+from serving.fence import WentBack
 from serving.store import Store
+from streams.epochs import Epochs
 from streams.learning import LearningLog
 from streams.outbox import Outbox, stubbornly
 
+T = TypeVar("T")
 Offsets = Mapping[tuple[str, int], int]
+
+
+class Owner(Protocol):
+    """Who is told what the store says of this worker's ownership."""
+
+    async def refused(self, numbers: frozenset[int], epochs: Mapping[int, int]) -> None:
+        """Hear that partitions have another owner than under ``epochs``."""
+
+    async def went_back(self, epochs: Mapping[int, int]) -> None:
+        """Hear that the store has gone back behind what was written under ``epochs``."""
 
 
 class Barrier:
@@ -34,8 +50,10 @@ class Barrier:
 
     Parameters
     ----------
-    engine, log, store, outbox
+    engine, log, store, outbox, epochs
         Of this worker.
+    owner : callable
+        Returns who is told of refusals.
     home : callable
         User → the partition that his state belongs to.
     commit : callable
@@ -48,11 +66,13 @@ class Barrier:
         log: LearningLog,
         store: Store,
         outbox: Outbox,
+        epochs: Epochs,
+        owner: Callable[[], Owner],
         home: Callable[[str], int],
         commit: Callable[[Offsets], None],
     ) -> None:
         self._engine, self._log, self._store, self._outbox = engine, log, store, outbox
-        self._home, self._commit = home, commit
+        self._epochs, self._owner, self._home, self._commit = epochs, owner, home, commit
         self._thread = ThreadPoolExecutor(1, "barrier")
         self.passed_at = time.monotonic()
 
@@ -62,6 +82,7 @@ class Barrier:
         To be called between batches, never within one, and again only when the one before has passed. New lists do not
         wait for the states to be stored.
         """
+        epochs = self._epochs.now
         picture = self._engine.users.changed()
         vectors = self._engine.vectors(picture.names)
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -73,19 +94,43 @@ class Barrier:
 
         async def passed() -> None:
             await acknowledged
-            await self._call(self._write, picture, vectors)
-            await self._call(self._store.write_applied, applied)
-            self._commit(applied)
-            self._engine.users.evict()
-            self.passed_at = time.monotonic()
+            if await self._are_stored(picture, vectors, applied, epochs):
+                self._commit(applied)
+                self._engine.users.evict()
+                self.passed_at = time.monotonic()
 
         self._outbox.put(step)
         return passed()
 
-    def _write(self, picture: Picture, vectors: list[tuple[str, NDArray[np.float32]]]) -> None:
+    async def _are_stored(
+        self,
+        picture: Picture,
+        vectors: list[tuple[str, NDArray[np.float32]]],
+        applied: Offsets,
+        epochs: Mapping[int, int],
+    ) -> bool:
+        try:
+            refused = await self._call(self._write, picture, vectors, epochs)
+            if not refused:
+                refused = await self._call(
+                    self._store.write_applied, applied, self._epochs.applied, epochs, self._epochs.run_ids
+                )
+        except WentBack:
+            await self._owner().went_back(epochs)
+            return False
+        if refused:
+            await self._owner().refused(refused, epochs)
+            return False
+        self._epochs.applied.update(applied)
+        return True
+
+    def _write(
+        self, picture: Picture, vectors: list[tuple[str, NDArray[np.float32]]], epochs: Mapping[int, int]
+    ) -> frozenset[int]:
         # Here, in a thread: encoding hundreds of states would keep the event loop from new events.
         states = [(self._home(user), user, state) for user, state in picture.encoded()]
-        self._store.write_states(states, [(user, encode_vector(vector)) for user, vector in vectors])
+        published = [(self._home(user), user, encode_vector(vector)) for user, vector in vectors]
+        return self._store.write_states(states, published, epochs)
 
-    async def _call(self, function: Callable[..., None], *args: Any) -> None:
-        await stubbornly(self._thread, self._outbox.log.warning, function, *args)
+    async def _call(self, function: Callable[..., T], *args: Any) -> T:
+        return await stubbornly(self._thread, self._outbox.log.warning, function, *args)

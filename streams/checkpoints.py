@@ -111,6 +111,11 @@ class Checkpoints:
         )
 
 
+def digest(state: dict[str, Any]) -> str:
+    """Return a hash of a state, to see that two workers hold the same."""
+    return xxhash.xxh3_64_hexdigest(_encode(state))
+
+
 def _encode(state: dict[str, Any]) -> bytes:
     """Nested dicts become one flat archive: arrays as they are, bytes as uint8 arrays, the rest as one JSON text."""
     arrays: dict[str, Any] = {}

@@ -10,34 +10,21 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import confluent_kafka as ck
 import mode
 
 from infra.errors import BrokerError
+from streams.membership import DRAIN_S, Membership, Owner, check_partitions
 from streams.records import Records, by_topic, merged
+from streams.tenure import Partition, Tenures
 
-Partition = tuple[str, int]
-
-# How long a revoke or a stop may wait for batches in flight; far below max.poll.interval.ms (5 minutes).
-_DRAIN_S = 30.0
 # Small fetches keep the partitions abreast of each other when a whole history is read.
 _FETCH_BYTES = 65_536
-
-
-class Owner(Protocol):
-    """What the consumer asks of the worker; called in the consumer's thread, so it must be thread-safe."""
-
-    def take(self, partitions: list[Partition], committed: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Become the owner of partitions; return from which offsets to read."""
-
-    def release(self) -> Coroutine[Any, Any, dict[Partition, int]]:
-        """Make everything applied durable and let go of it; return the offsets to commit. Runs in the event loop."""
-
-    def lose(self) -> Coroutine[Any, Any, None]:
-        """Forget everything that is not durable. Runs in the event loop."""
+_LOOK_AT_LAG_S = 0.5
+_LOOK_AT_PARTITIONS_S = 10.0
 
 
 class GroupConsumer(mode.Service):
@@ -47,10 +34,12 @@ class GroupConsumer(mode.Service):
     ----------
     topics : mapping of str to faust.Channel
         Full topic name → where its batches go.
+    partitions : int
+        Of each topic; another number later is an error.
     owner : Owner
         Told of partitions that come and go.
     conf : mapping
-        librdkafka properties: at least ``bootstrap.servers`` and ``group.id``.
+        librdkafka properties: at least ``bootstrap.servers`` and those of :func:`streams.membership.group_properties`.
     batch : int
         Records handed over at once, at most.
     window : int
@@ -64,6 +53,7 @@ class GroupConsumer(mode.Service):
     def __init__(
         self,
         topics: Mapping[str, Any],
+        partitions: int,
         owner: Owner,
         conf: Mapping[str, Any],
         *,
@@ -73,13 +63,11 @@ class GroupConsumer(mode.Service):
         crash: Callable[[BaseException], None],
     ) -> None:
         super().__init__()
-        self._channels, self._owner, self._crash = topics, owner, crash
+        self._channels, self._partitions, self._owner, self._crash = topics, partitions, owner, crash
         self._batch, self._window, self._linger_s = batch, window, linger_s
         self._conf = {
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
-            # Equal partition numbers of all topics go to one member: a user's clicks and ratings stay together.
-            "partition.assignment.strategy": "range",
             # The default of 1000 halves the throughput.
             "fetch.queue.backoff.ms": 10,
             "fetch.wait.max.ms": 100,
@@ -94,9 +82,11 @@ class GroupConsumer(mode.Service):
         self._in_flight = 0
         self._to_commit: dict[Partition, int] = {}
         self._stopping = False
-        self.generation = 0
-        self.assigned: frozenset[Partition] = frozenset()
+        self._rejoining = False
+        self._due = {"lag": 0.0, "partitions": 0.0}
+        self._tenures = Tenures(topics)
         self.lag = 0
+        self.rejoined = 0
 
     async def on_start(self) -> None:
         """Start the thread."""
@@ -109,12 +99,17 @@ class GroupConsumer(mode.Service):
         with self._lock:
             self._stopping = True
             self._lock.notify_all()
-        await self._loop.run_in_executor(None, self._thread.join, _DRAIN_S + 10)
+        await self._loop.run_in_executor(None, self._thread.join, DRAIN_S + 10)
 
     @property
     def in_flight(self) -> int:
         """Batches handed over that are not done."""
         return self._in_flight
+
+    @property
+    def assigned(self) -> frozenset[Partition]:
+        """The partitions at work."""
+        return self._tenures.places()
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Have these offsets committed soon; for offsets whose events are durable. Callable from any thread."""
@@ -122,39 +117,67 @@ class GroupConsumer(mode.Service):
             self._to_commit.update(offsets)
             self._lock.notify_all()
 
+    def rejoin(self, numbers: Iterable[int]) -> None:
+        """Let go of some partition numbers at once, and join the group anew, since it knows who owns them now.
+
+        Callable from any thread. What was fetched of them and not applied is dropped.
+        """
+        self._tenures.end(numbers)
+        with self._lock:
+            self._rejoining = True
+            self._lock.notify_all()
+
+    @property
+    def _leaving(self) -> bool:
+        return self._stopping or self._rejoining
+
     def _run(self) -> None:
-        consumer = None
         try:
-            consumer = ck.Consumer(self._conf)
-            consumer.subscribe(
-                list(self._channels), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-            )
             while not self._stopping:
-                self._turn(consumer)
-            self._let_go(consumer)
+                self._be_member()
+                self.rejoined += not self._stopping
         except BaseException as error:
             self._crash(error)
+
+    def _be_member(self) -> None:
+        with self._lock:
+            self._rejoining = False
+            self._to_commit.clear()  # of a membership that is over: what it did not commit may be behind by now
+        consumer = ck.Consumer(self._conf)
+        member = Membership(
+            consumer, self._tenures, self._owner, self._loop, self._drain,
+            partitions=self._partitions, incremental=self._conf.get("group.protocol") == "consumer",
+        )  # fmt: skip
+        try:
+            consumer.subscribe(
+                list(self._channels), on_assign=member.on_assign, on_revoke=member.on_revoke, on_lost=member.on_lost
+            )
+            while not self._leaving:
+                self._turn(consumer)
+            member.leave()
         finally:
-            if consumer is not None:
-                consumer.close()  # leaves the group: the others take over at once
+            consumer.close()  # leaves the group; a static identity only when its session has run out
 
     def _turn(self, consumer: ck.Consumer) -> None:
         self._commit_now(consumer, asynchronous=True)
         with self._lock:
-            has_room = self._lock.wait_for(lambda: self._in_flight < self._window or self._stopping, 0.5)
+            has_room = self._lock.wait_for(lambda: self._in_flight < self._window or self._leaving, 0.5)
         if not has_room:
             # Slow agents: go on serving rebalances, fetch nothing.
             consumer.pause(consumer.assignment())
-            while not self._stopping and self._in_flight >= self._window:
+            while not self._leaving and self._in_flight >= self._window:
                 consumer.poll(0.05)
                 self._commit_now(consumer, asynchronous=True)
-            consumer.resume(consumer.assignment())
+            consumer.resume(self._at_work(consumer))
             return
         # consume(n, t) alone would always wait the whole t when fewer than n are there.
         first = consumer.poll(0.1)
         if first is not None:
             self._hand_over([first, *consumer.consume(self._batch - 1, self._linger_s)])
-        self._measure_lag(consumer)
+        if self._is_due("lag", _LOOK_AT_LAG_S):
+            self.lag = self._measure_lag(consumer)
+        if self._is_due("partitions", _LOOK_AT_PARTITIONS_S):
+            check_partitions(consumer, set(self._channels), self._partitions)
 
     def _hand_over(self, messages: list[ck.Message]) -> None:
         good = []
@@ -163,28 +186,41 @@ class GroupConsumer(mode.Service):
             if error is None:
                 good.append(message)
             elif error.fatal():
-                raise BrokerError(f"the consumer cannot go on: {error.str()}")
+                raise _fatal(error)
             else:
                 self.log.warning("kafka: %s", error.str())
         for topic, partitions in by_topic(good).items():
+            # Of numbers that are not complete a message may have been fetched before they were paused.
+            tenures = self._tenures.since(partitions)
+            partitions = {number: partitions[number] for number in tenures}
+            if not partitions:
+                continue
             stretches = {number: (part[0].offset(), part[-1].offset()) for number, part in partitions.items()}
-            records = Records(topic, merged(partitions), stretches, self._still(self.generation), self._done)
+            records = Records(topic, merged(partitions), stretches, self._still(tenures), self._done)
             with self._lock:
                 self._in_flight += 1
             asyncio.run_coroutine_threadsafe(self._channels[topic].put(records), self._loop)
 
-    def _still(self, generation: int) -> Callable[[], bool]:
-        return lambda: self.generation == generation
+    def _still(self, tenures: Mapping[int, int]) -> Callable[[], frozenset[int]]:
+        return lambda: self._tenures.still(tenures)
 
     def _done(self) -> None:
         with self._lock:
             self._in_flight -= 1
             self._lock.notify_all()
 
+    def _drain(self, consumer: ck.Consumer, release: Callable[[], Mapping[Partition, int]]) -> None:
+        """Finish what is in flight, let the owner make it durable, commit it."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._in_flight == 0, DRAIN_S)
+        self.commit(release())
+        self._commit_now(consumer, asynchronous=False)
+
     def _commit_now(self, consumer: ck.Consumer, *, asynchronous: bool) -> None:
         with self._lock:
             offsets, self._to_commit = self._to_commit, {}
-        parts = [ck.TopicPartition(*place, offset) for place, offset in offsets.items() if place in self.assigned]
+        assigned = self.assigned
+        parts = [ck.TopicPartition(*place, offset) for place, offset in offsets.items() if place in assigned]
         if parts:
             try:
                 consumer.commit(offsets=parts, asynchronous=asynchronous)
@@ -198,54 +234,30 @@ class GroupConsumer(mode.Service):
                 for part in parts:  # tried again, unless there is a newer one by then
                     self._to_commit.setdefault((part.topic, part.partition), part.offset)
 
-    def _on_assign(self, consumer: ck.Consumer, parts: list[ck.TopicPartition]) -> None:
-        committed = {
-            (part.topic, part.partition): part.offset
-            for part in consumer.committed(parts, timeout=30)
-            if part.offset >= 0
-        }
-        places = [(part.topic, part.partition) for part in parts]
-        starts = self._owner.take(places, committed)
-        self.generation += 1
-        self.assigned = frozenset(places)
-        for part in parts:
-            part.offset = starts.get((part.topic, part.partition), ck.OFFSET_BEGINNING)
-        consumer.assign(parts)
+    def _at_work(self, consumer: ck.Consumer) -> list[ck.TopicPartition]:
+        assigned = self.assigned
+        return [part for part in consumer.assignment() if (part.topic, part.partition) in assigned]
 
-    def _on_revoke(self, consumer: ck.Consumer, _: list[ck.TopicPartition]) -> None:
-        self._let_go(consumer)
-
-    def _on_lost(self, _consumer: ck.Consumer, _: list[ck.TopicPartition]) -> None:
-        # Others may own them already: what is in flight or unsaved here must not be written.
-        # Forgotten, then; whoever owns them next, perhaps this worker again, goes on from what is durable.
-        self.log.warning("kafka: thrown out of the group; going on from what is durable")
-        self.generation += 1
-        self.assigned = frozenset()
-        asyncio.run_coroutine_threadsafe(self._owner.lose(), self._loop).result(_DRAIN_S)
-
-    def _let_go(self, consumer: ck.Consumer) -> None:
-        """Finish what is in flight, make it durable, commit it."""
-        if not self.assigned:
-            return
-        with self._lock:
-            self._lock.wait_for(lambda: self._in_flight == 0, _DRAIN_S)
-        release = asyncio.run_coroutine_threadsafe(self._owner.release(), self._loop)
-        self.commit(release.result(_DRAIN_S))
-        self._commit_now(consumer, asynchronous=False)
-        self.generation += 1
-        self.assigned = frozenset()
-
-    def _measure_lag(self, consumer: ck.Consumer) -> None:
+    def _is_due(self, what: str, every_s: float) -> bool:
         now = time.monotonic()
-        if now < getattr(self, "_next_lag", 0.0):
-            return
-        self._next_lag = now + 0.5
+        due = now >= self._due[what]
+        if due:
+            self._due[what] = now + every_s
+        return due
+
+    def _measure_lag(self, consumer: ck.Consumer) -> int:
         lag = 0
-        for position in consumer.position(consumer.assignment()):
+        for position in consumer.position(self._at_work(consumer)):
             _, high = consumer.get_watermark_offsets(position, cached=True)
             if high > 0 and position.offset >= 0:
                 lag += high - position.offset
-        self.lag = lag
+        return lag
 
     def _on_error(self, error: ck.KafkaError) -> None:
+        if error.fatal():
+            self._crash(_fatal(error))
         self.log.warning("kafka: %s", error.str())
+
+
+def _fatal(error: ck.KafkaError) -> BrokerError:
+    return BrokerError(f"the consumer cannot go on: {error.str()}")

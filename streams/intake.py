@@ -55,9 +55,18 @@ class Users:
 
 
 def decode_events(
-    records: Records, kind: type[Click] | type[Rating], topic_id: str, home: Callable[[str], int]
+    records: Records, kind: type[Click] | type[Rating], topic_id: str, home: Callable[[str], int], *, foreign: bool
 ) -> Events:
-    """Decode clicks or ratings; ``home`` says on which partition a user's events should lie."""
+    """Decode clicks or ratings.
+
+    Parameters
+    ----------
+    records, kind, topic_id
+    home : callable
+        User → the partition where his events should lie.
+    foreign : bool
+        Whether events on other partitions are accepted: only a worker that owns all of them can apply these.
+    """
     numbers = {partition: index for index, partition in enumerate(records.stretches)}
     sources = [Source(records.topic, topic_id, p, first, last) for p, (first, last) in records.stretches.items()]
     given = Events(Batch([], [], [], [], sources))
@@ -66,6 +75,7 @@ def decode_events(
         stamp = message.timestamp()[1]
         try:
             event = decode(kind, message.value(), message.key(), stamp)
+            _check_place(message, event.user, home, foreign)
         except InvalidEvent as error:
             given.letters.append((message, error))
             continue
@@ -79,8 +89,8 @@ def decode_events(
     return given
 
 
-def decode_users(records: Records) -> Users:
-    """Decode records of users."""
+def decode_users(records: Records, home: Callable[[str], int], *, foreign: bool) -> Users:
+    """Decode records of users; ``home`` and ``foreign`` as in :func:`decode_events`."""
     given = Users()
     for message in records.messages:
         if message.value() is None and message.key():
@@ -88,6 +98,7 @@ def decode_users(records: Records) -> Users:
             continue
         try:
             user = decode(User, message.value(), message.key(), message.timestamp()[1])
+            _check_place(message, user.user, home, foreign)
         except InvalidEvent as error:
             given.letters.append((message, error))
             continue
@@ -96,3 +107,12 @@ def decode_users(records: Records) -> Users:
         else:
             given.attributes[user.user] = features(user.attributes)
     return given
+
+
+def _check_place(message: Any, user: str, home: Callable[[str], int], foreign: bool) -> None:
+    if not foreign and message.partition() != home(user):
+        raise InvalidEvent(
+            "key is not the user",
+            f"{user!r} lies on partition {message.partition()} and belongs on {home(user)}: set the producer's "
+            "partitioner to murmur2_random",
+        )

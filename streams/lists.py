@@ -1,4 +1,4 @@
-"""Lists in their written form: users' own lists, and items' neighbours."""
+"""Users' lists in their written form."""
 
 from __future__ import annotations
 
@@ -9,24 +9,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from contracts.redis import encode_vector
 from models.engine import Engine, Observation, rater
 from models.listing import ListEncoder
 from models.scorers.popularity import POPULAR
 from models.selection import NONE
 from models.users import SHOWN, Limits
-from serving.store import Store
-from streams.shared import SharedLists, encode_shared
 
 RATED = 10
 """How many items of a list carry a predicted rating."""
-_SIMILAR = 50
-_REFRESHED_ITEMS = 10
-"""Items whose neighbours are written in one turn of the event loop, at most; the others wait for the next."""
-# Neighbours cost a pass over all embeddings, 15 ns an item: so many items are looked at in one turn, about 3 ms.
-_LOOKED_AT = 200_000
-
-_ITEM_REST_S = 1.0
 
 
 class ListMaker:
@@ -37,8 +27,6 @@ class ListMaker:
     engine : Engine
     length, reasons : int
         Of users' lists.
-    shared : SharedLists
-        Those for everybody.
     epoch : callable
         User → the epoch of his partition's owner, first part of a list's version.
     limits : Limits
@@ -50,14 +38,11 @@ class ListMaker:
         engine: Engine,
         length: int,
         reasons: int,
-        shared: SharedLists,
         epoch: Callable[[str], int],
         limits: Limits,
     ) -> None:
         self._limits = limits
-        self._rested = 0.0
         self._engine, self._length, self._reasons, self._epoch = engine, length, reasons, epoch
-        self._shared = shared
         self._encoder = ListEncoder(engine.items.catalogue)
         self._sequence = 0
         self._popular = np.zeros(0, np.int32)
@@ -98,35 +83,12 @@ class ListMaker:
         targets = engine.items.catalogue.rows(observation.keys)
         return np.asarray((shown == targets[:, None]).any(axis=1))
 
-    def write_shared(self, store: Store) -> Callable[[], None]:
-        """Return a call that writes the lists for everybody that have changed, made from what is known now."""
-        catalogue = self._engine.items.catalogue
+    def note_popular(self) -> None:
+        """Note what heads the popular list now: what a user without a list is shown."""
         head, _ = self._engine.popular(POPULAR, SHOWN)
-        self._popular = np.array([catalogue.row(item) for item in head], np.int32)
-        changed = self._shared.changed(time.time_ns() // 1_000_000)
-        gone = self._shared.gone()
-        return lambda: store.write_shared(changed, gone)
-
-    def write_items(self, store: Store) -> Callable[[], None]:
-        """Return a call that writes neighbours and vectors of some items learned from, and removes those that left."""
-        engine, now = self._engine, time.time_ns() // 1_000_000
-        affordable = min(_REFRESHED_ITEMS, max(1, _LOOKED_AT // max(1, len(engine.items.catalogue))))
-        rows = engine.items.touched(affordable) if time.monotonic() >= self._rested else []
-        if 0 < len(rows) < affordable:
-            # A round is over: so nothing is written more often than that.
-            self._rested = time.monotonic() + _ITEM_REST_S
-        similar, vectors = of_items(engine, rows, now)
-        gone = engine.items.gone(_REFRESHED_ITEMS)
-        return lambda: store.write_items(similar, vectors, gone)
+        self._popular = np.array([self._engine.items.catalogue.row(item) for item in head], np.int32)
 
     def _ratings(self, user: str, rows: NDArray[np.int32]) -> bytes:
         head = rows[:RATED]
         predicted = self._engine.items.ratings.predict(rater(user), head[head != NONE])
         return b"" if predicted is None else b',"ratings":' + orjson.dumps(np.round(predicted, 2).tolist())
-
-
-def of_items(engine: Engine, rows: list[int], now: int) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
-    """Return (item, neighbours) and (item, vector) of the items of some rows as they stand in the store."""
-    ids = [engine.items.catalogue.ids[row] for row in rows]
-    similar = [(item, encode_shared(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)]
-    return similar, [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]

@@ -1,11 +1,14 @@
 """What leaves the worker, in the order in which it was made: one task, one step after the other.
 
-While one step waits for Redis or Kafka, the event loop already applies the next batch.
+While one step waits for Redis or Kafka, the event loop already applies the next batch. Since a worker's writes keep
+their order here, and the store refuses those of a former owner (:mod:`serving.fence`), no list is ever replaced by an
+older one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -17,6 +20,7 @@ T = TypeVar("T")
 Step = Callable[[], Awaitable[None]]
 
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+_AWAY = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)
 
 
 class Outbox(mode.Service):
@@ -76,8 +80,23 @@ async def stubbornly(
     while True:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
-        except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError) as error:
-            if attempt % 20 == 0:
-                warn("redis is away, waiting: %s", error)
-            await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
+        except _AWAY as error:
+            await asyncio.sleep(_pause(attempt, warn, error))
             attempt += 1
+
+
+def insistently(warn: Callable[..., None], function: Callable[..., T], *args: Any) -> T:
+    """Do the same in a thread that may wait itself."""
+    attempt = 0
+    while True:
+        try:
+            return function(*args)
+        except _AWAY as error:
+            time.sleep(_pause(attempt, warn, error))
+            attempt += 1
+
+
+def _pause(attempt: int, warn: Callable[..., None], error: Exception) -> float:
+    if attempt % 20 == 0:
+        warn("redis is away, waiting: %s", error)
+    return _RETRY_S[min(attempt, len(_RETRY_S) - 1)]

@@ -1,20 +1,33 @@
 """Owning partitions: from where to read them, what must be durable before they are let go, and what to forget.
 
-An owner's epoch is raised at each assignment; it stands at the head of the versions of the lists that he writes.
+An owner's epoch is raised at each assignment. It stands at the head of the versions of the lists that he writes, and
+whatever he writes is refused once there is another owner (:mod:`serving.fence`). A worker that is refused drops what it
+holds of the partition and joins the group anew, since only the group knows who owns it. It does the same when the store
+has gone back (restarted, restored, emptied): an owner begins at what the store holds, so what it lost is applied again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from infra.errors import StoreError
 from models.users import UserTable
 from serving.store import Store
 from streams.applier import Applier
 from streams.barrier import Barrier
+from streams.epochs import Epochs
+from streams.outbox import insistently
 
 Partition = tuple[str, int]
+
+
+class Group(Protocol):
+    """What an owner asks of the group consumer."""
+
+    def rejoin(self, numbers: Iterable[int]) -> None:
+        """Drop what was fetched of some numbers, and join the group anew."""
 
 
 class Ownership:
@@ -22,41 +35,57 @@ class Ownership:
 
     Parameters
     ----------
-    users, store, applier, barrier
+    users, store, applier, barrier, epochs
         Of this worker.
+    group : Group
+    warn : callable
     """
 
-    def __init__(self, users: UserTable, store: Store, applier: Applier, barrier: Barrier) -> None:
+    def __init__(
+        self,
+        users: UserTable,
+        store: Store,
+        applier: Applier,
+        barrier: Barrier,
+        epochs: Epochs,
+        group: Callable[[], Group],
+        warn: Callable[[str], None],
+    ) -> None:
         self._users, self._store, self._applier, self._barrier = users, store, applier, barrier
+        self._epochs, self._group, self._warn = epochs, group, warn
         self._one_barrier = asyncio.Lock()
-        self._epochs: dict[int, int] = {}
-
-    def epoch(self, user: str) -> int:
-        """Return the epoch under which this worker owns a user's partition."""
-        return self._epochs.get(self._applier.home(user), 0)
 
     def take(self, partitions: list[Partition], committed: Mapping[Partition, int]) -> dict[Partition, int]:
         """Raise the partitions' epochs; read from the smaller of Kafka's commit and what the states contain.
 
-        Called in the consumer's thread.
+        Called in the consumer's thread; waits while the store is away.
 
         Raises
         ------
         StoreError
             When states are missing that the group's commits say there were.
         """
+        return insistently(self._warn, self._take, partitions, committed)
+
+    def _take(self, partitions: list[Partition], committed: Mapping[Partition, int]) -> dict[Partition, int]:
         numbers = sorted({partition for _, partition in partitions})
+        # The epochs first: from then on nobody else writes what is read here.
+        epochs = {number: self._store.raise_epoch(number) for number in numbers}
+        run_id = self._store.run_id()
         applied = self._store.applied(numbers)
-        for (topic, partition), offset in committed.items():
-            if offset > 0 and (topic, partition) not in applied:
+        for place, offset in committed.items():
+            if offset > 0 and place not in applied:
                 raise StoreError(
-                    f"Redis holds no states of {topic} partition {partition}, though its events were applied up to "
+                    f"Redis holds no states of {place[0]} partition {place[1]}, though its events were applied up to "
                     f"offset {offset}: it was emptied; rebuild this namespace with `headrace replay`"
                 )
-        for number in numbers:
-            self._epochs[number] = self._store.raise_epoch(number)
-        known = [place for place in partitions if place in applied]
-        return {place: min(applied[place], committed.get(place, applied[place])) for place in known}
+        known = {place: applied[place] for place in partitions if place in applied}
+        for place in partitions:
+            self._epochs.applied.pop(place, None)
+        self._epochs.applied |= known
+        self._epochs.run_ids |= dict.fromkeys(numbers, run_id)
+        self._epochs.gain(epochs)
+        return {place: min(offset, committed.get(place, offset)) for place, offset in known.items()}
 
     async def make_durable(self) -> None:
         """Pass a barrier over everything applied so far."""
@@ -64,20 +93,41 @@ class Ownership:
             passed = await self._applier.between_batches(lambda: self._barrier.prepare(dict(self._applier.applied)))
             await passed
 
-    async def release(self) -> dict[Partition, int]:
-        """Make everything applied durable and forget the users, whose next owner may be another; return the offsets."""
+    async def release(self, numbers: frozenset[int]) -> dict[Partition, int]:
+        """Make everything applied durable and forget the users of some partitions; return the offsets to commit."""
         await self.make_durable()
-        return await self._forgotten()
+        held = numbers & self._epochs.now.keys()  # the store may just have refused some
+        await self.lose(numbers)
+        return {place: offset for place, offset in self._epochs.applied.items() if place[1] in held}
 
-    async def lose(self) -> None:
+    async def lose(self, numbers: frozenset[int]) -> None:
         """Forget users and offsets that are not durable: their next owner goes on from what is."""
-        await self._forgotten()
+        self._epochs.drop(numbers)
 
-    async def _forgotten(self) -> dict[Partition, int]:
-        def forget() -> dict[Partition, int]:
-            offsets, self._applier.applied = self._applier.applied, {}
-            self._users.clear()
-            return offsets
+        def forget() -> None:
+            self._applier.forget(numbers)
+            home = self._applier.home
+            self._users.forget([user for user in self._users if home(user) in numbers])
 
-        offsets: dict[Partition, int] = await self._applier.between_batches(forget)
-        return offsets
+        await self._applier.between_batches(forget)
+
+    async def refused(self, numbers: frozenset[int], epochs: Mapping[int, int]) -> None:
+        """Drop partitions that have another owner: what was written under ``epochs`` was refused there."""
+        # Of an earlier ownership nothing is held any more.
+        numbers = frozenset(number for number in numbers if epochs.get(number) == self._epochs.now.get(number, -1))
+        if numbers:
+            listed = ", ".join(map(str, sorted(numbers)))
+            await self._drop(numbers, f"partition {listed} has another owner: what was held of it is dropped")
+
+    async def went_back(self, epochs: Mapping[int, int]) -> None:
+        """Drop everything, because the store may lack what was written: begin again at what it holds."""
+        if epochs is self._epochs.now:
+            await self._drop(frozenset(epochs), "the store was restarted or restored: going on from what it holds")
+
+    async def _drop(self, numbers: frozenset[int], why: str) -> None:
+        if self._epochs.all:
+            # Events may have been accepted on other partitions than their users': only together are they consistent.
+            numbers = frozenset(self._epochs.now)
+        self._warn(why)
+        self._group().rejoin(numbers)
+        await self.lose(numbers)

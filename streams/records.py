@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import confluent_kafka as ck
@@ -21,8 +21,8 @@ class Records:
         Within a partition in the order of offsets.
     stretches : dict of int to (int, int)
         Partition → first and last offset.
-    is_ours : callable
-        Whether the partitions are still assigned to this worker, without interruption since the poll.
+    still : callable
+        Returns the partitions that this worker has owned without interruption since the poll.
     done : callable
         To be called once their lists are written: makes room for the next batch.
     """
@@ -30,13 +30,24 @@ class Records:
     topic: str
     messages: list[ck.Message]
     stretches: dict[int, tuple[int, int]]
-    is_ours: Callable[[], bool]
+    still: Callable[[], frozenset[int]]
     done: Callable[[], None]
 
     @property
     def next_offsets(self) -> dict[tuple[str, int], int]:
         """(topic, partition) → offset after the last message."""
         return {(self.topic, partition): last + 1 for partition, (_, last) in self.stretches.items()}
+
+    def ours(self) -> Records:
+        """Return what lies on partitions that are still this worker's."""
+        still = self.still()
+        if still >= self.stretches.keys():
+            return self
+        return replace(
+            self,
+            messages=[message for message in self.messages if message.partition() in still],
+            stretches={number: stretch for number, stretch in self.stretches.items() if number in still},
+        )
 
 
 def by_topic(messages: list[ck.Message]) -> dict[str, dict[int, list[ck.Message]]]:

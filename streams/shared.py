@@ -47,8 +47,9 @@ class SharedLists:
         self._turn = 0
 
     def resume(self, categories: Collection[str]) -> None:
-        """Say which categories an earlier worker has written lists of."""
+        """Begin to write, where an earlier worker has written lists of some categories."""
         self._listed = set(categories)
+        self._written.clear()
 
     def changed(self, now: int) -> list[SharedList]:
         """Return the lists that are not in the store as they are now, ``now`` in ms since the epoch."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -14,7 +14,7 @@ from infra.settings import Settings
 _TIMEOUT_S = 10.0
 
 
-def read_whole(settings: Settings, topic: str) -> Iterator[Message]:
+def read_whole(settings: Settings, topic: str, begin: Mapping[int, int] | None = None) -> Iterator[Message]:
     """Yield the messages of a topic, partition by partition in the order of their offsets.
 
     Parameters
@@ -23,12 +23,15 @@ def read_whole(settings: Settings, topic: str) -> Iterator[Message]:
         With the broker's address.
     topic : str
         Full name.
+    begin : mapping of int to int, optional
+        Partition → the offset to read from, instead of its beginning.
 
     Raises
     ------
     BrokerError
         When the broker does not answer, or has no such topic.
     """
+    begin = begin or {}
     consumer = Consumer(
         {
             "log_level": 0,
@@ -36,12 +39,13 @@ def read_whole(settings: Settings, topic: str) -> Iterator[Message]:
             "bootstrap.servers": settings.kafka.bootstrap,
             "group.id": topic,  # the client asks for one; partitions are assigned by hand and nothing is committed
             "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
         }
     )
     try:
-        ends = _ends(consumer, topic)
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in ends])
+        ends = {number: end for number, end in _ends(consumer, topic).items() if begin.get(number, 0) < end}
+        consumer.assign([TopicPartition(topic, number, begin.get(number, OFFSET_BEGINNING)) for number in ends])
         yield from _messages(consumer, ends)
     except KafkaException as error:
         raise BrokerError(f"cannot read {topic} at {settings.kafka.bootstrap}: {error.args[0].str()}") from error

@@ -26,16 +26,16 @@ TIMEOUT_S = 60.0
 class Worker:
     """A ``headrace worker`` on the test's own topics and keys."""
 
-    def __init__(self, settings: Settings, config: Path) -> None:
+    def __init__(self, settings: Settings, config: Path, instance: str = "") -> None:
         self.settings = settings
         self.store = connect(settings.redis.url)
         self.keys = Keys(settings.namespace, settings.redis.prefix)
-        self._config = config
+        self._command = [sys.executable, "-m", "commands", "worker", "--config", str(config)]
+        self._command += ["--instance", instance] if instance else []
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "commands", "worker", "--config", str(self._config)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def kill(self) -> None:
         self.process.kill()
@@ -46,8 +46,14 @@ class Worker:
         _, errors = self.process.communicate(timeout=TIMEOUT_S)
         assert self.process.returncode == 0, errors.decode()
 
+    def last_words(self) -> str:
+        """Wait until the process ends by itself, with an error; return what it said."""
+        _, errors = self.process.communicate(timeout=TIMEOUT_S)
+        assert self.process.returncode == 1
+        return errors.decode()
+
     def status(self) -> dict[str, Any]:
-        """What the present process says of itself; empty until it does."""
+        """What the present process says of itself, running or ended in order; empty until it does."""
         for value in self.store.hgetall(self.keys.workers).values():
             status: dict[str, Any] = orjson.loads(value)
             if status["pid"] == self.process.pid:
@@ -99,22 +105,44 @@ class Worker:
 def working(settings: Settings, more: str = "") -> Iterator[Worker]:
     """Run a worker for the time of a block, with ``more`` settings in TOML."""
     ensure_topics(settings)
-    config = settings.home_dir / "worker.toml"
+    worker = Worker(settings, configured(settings, 'instance = "test"\n' + more))
+    try:
+        yield worker
+    finally:
+        if worker.process.poll() is None:
+            worker.kill()
+
+
+@contextmanager
+def working_together(
+    settings: Settings, names: list[str], more: str = "", *, static: bool = True
+) -> Iterator[list[Worker]]:
+    """Run several workers, named for as long as they may be restarted; ``more`` continues the section ``[worker]``."""
+    ensure_topics(settings)
+    config = configured(settings, more)
+    workers = [Worker(settings, config, name if static else "") for name in names]
+    try:
+        for worker in workers:
+            worker.wait(lambda worker=worker: bool(worker.status().get("ready")))
+        yield workers
+    finally:
+        for worker in workers:
+            if worker.process.poll() is None:
+                worker.kill()
+
+
+def configured(settings: Settings, more: str) -> Path:
+    """Write a settings file; ``more`` continues the section ``[worker]``."""
+    config = settings.home_dir / f"{settings.namespace}.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(
         f'namespace = "{settings.namespace}"\nhome = "{settings.home}"\n'
         f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nprefix = "{settings.kafka.prefix}"\n'
         f"partitions = {settings.kafka.partitions}\n"
         f'[redis]\nurl = "{settings.redis.url}"\nprefix = "{settings.redis.prefix}"\n'
-        '[worker]\ninstance = "test"\nbarrier_ms = 200\n'
-        f"{more}"
+        f"[worker]\nbarrier_ms = 200\n{more}"
     )
-    worker = Worker(settings, config)
-    try:
-        yield worker
-    finally:
-        if worker.process.poll() is None:
-            worker.kill()
+    return config
 
 
 def ends(settings: Settings, topic: Topic | None, name: str = "") -> dict[str, int]:

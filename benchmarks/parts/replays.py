@@ -18,7 +18,7 @@ from infra.settings import Settings
 from streams.replaying.plan import make_plan, start_of
 from streams.replaying.source import Source
 
-_OF_THE_MOMENT = ("time",)
+_OF_THE_MOMENT = ("time", "version")  # a version begins with the epoch, which follows the clock
 
 
 def write_stream(settings: Settings, movielens: Path, file: Path) -> int:
@@ -53,11 +53,13 @@ def _content(settings: Settings, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key in store.scan_iter(f"{head}*", count=1000):
         rest = key.decode().removeprefix(head)
-        if rest in ("workers", "replay"):
+        if rest in ("workers", "replay") or rest.startswith("epoch:"):
             continue
         value = readers[store.type(key)](key)
         if rest.split(":")[0] in ("top", "popular", "trending", "latest", "similar"):
             value = {field: part for field, part in orjson.loads(value).items() if field not in _OF_THE_MOMENT}
+        elif rest.startswith("applied:"):
+            value = {topic.replace(f".{name}.".encode(), b".NAME."): offset for topic, offset in value.items()}
         found[rest] = value
     return found
 

@@ -39,9 +39,11 @@ class WorkerChild:
     """
 
     def __init__(self, settings: Settings, options: list[str]) -> None:
-        # Static, so that the next run need not wait for one that was killed to be given up.
-        self.name = settings.worker.instance or f"{socket.gethostname()}-run"
-        options = [*options, "--instance", self.name]
+        self.name = ""
+        if settings.worker.group_protocol == "classic":
+            # Static, so that the next run need not wait for one that was killed to be given up.
+            self.name = settings.worker.instance or f"{socket.gethostname()}-run"
+            options = [*options, "--instance", self.name]
         self._command = [sys.executable, "-P", "-m", "commands.running.child", "worker", *options]
 
     def __enter__(self) -> Self:
@@ -55,6 +57,7 @@ class WorkerChild:
             start_new_session=True,  # Ctrl-C is for us; we end the child in order
             env=os.environ | _ONE_THREAD,
         )
+        self.name = self.name or f"{socket.gethostname()}-{self._child.pid}"
         return self
 
     def __exit__(

@@ -26,8 +26,8 @@ from infra.settings import Settings
 from models.engine import Engine
 from models.user_state import CorruptState
 from serving.namespaces import Namespaces
-from serving.store import Store
 from streams.checkpoints import Checkpoints
+from streams.replaying.owner import Owner
 from streams.replaying.plan import DONE, Mark, Plan, Progress, start_of
 
 _FOLDER = "replay"  # beside the checkpoints that workers look for: what is half done is not for them
@@ -41,10 +41,8 @@ class Durable:
     ----------
     settings : Settings
         Of the namespace that is written.
-    engine, store, namespaces
+    engine, owner, namespaces
         Of this replay.
-    home : callable
-        User → the partition that his state belongs to.
     warn : callable
         Told of what cannot be used.
     """
@@ -53,13 +51,12 @@ class Durable:
         self,
         settings: Settings,
         engine: Engine,
-        store: Store,
+        owner: Owner,
         namespaces: Namespaces,
-        home: Callable[[str], int],
         warn: Callable[[str], None],
     ) -> None:
-        self._name, self._engine, self._store, self._namespaces = settings.namespace, engine, store, namespaces
-        self._home, self._warn = home, warn
+        self._name, self._engine, self._owner, self._namespaces = settings.namespace, engine, owner, namespaces
+        self._warn = warn
         self._place = settings.checkpoints
         self._checkpoints = Checkpoints(posixpath.join(self._place, _FOLDER), warn)
         self._elsewhere = False  # whether the store may hold states of users who are not resident
@@ -101,9 +98,8 @@ class Durable:
         # Named by the block; its position in a learning log comes when the replay is done.
         state |= {"position": progress.block, "replay": {"progress": msgspec.json.encode(progress).decode()}}
         self._checkpoints.write(state)
-        states = engine.users.changed().encoded()
         # Vectors follow from the item model too, and come when that is done.
-        self._store.write_states([(self._home(user), user, value) for user, value in states], [])
+        self._owner.write_states(engine.users.changed().encoded())
         self._write(plan, progress)
         resident = len(engine.users)
         engine.users.evict()
@@ -129,7 +125,7 @@ class Durable:
             return
         states: Sequence[bytes | None] = [None] * len(missing)
         if self._elsewhere:
-            states = self._store.load_states([(self._home(user), user) for user in missing])
+            states = self._owner.load_states(missing)
         for user, state in zip(missing, states, strict=True):
             try:
                 table.admit(user, state)

@@ -10,17 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import confluent_kafka as ck
-
-from contracts.events import InvalidEvent, Item, decode
 from contracts.learning import Introduction
 from infra.settings import Settings
 from models.content.terms import introduce
 from models.engine import Engine
-from serving.store import Store
+from streams.pages import decode_item, page
 from streams.replaying.merge import ITEM, Entries, entries
+from streams.replaying.owner import Owner
 from streams.replaying.plan import Plan
-from streams.shelf import page
 from streams.whole import read_whole
 
 _WRITTEN_AT_ONCE = 1000
@@ -40,7 +37,7 @@ class Items:
         self._newest: dict[str, tuple[int, int, int]] = {}  # item → part, offset, time of its record
         self.records: dict[str, Introduction] = {}
 
-    def read(self, settings: Settings, engine: Engine, store: Store) -> None:
+    def read(self, settings: Settings, engine: Engine, owner: Owner) -> None:
         """Read the topic up to where the plan ends; what pages show of items goes to the store.
 
         Raises
@@ -56,9 +53,9 @@ class Items:
             number = parts[topic, message.partition()]
             if message.offset() >= self._plan.parts[number].end:
                 continue
-            item = _decoded(message)
+            item, _ = decode_item(message)
             if item is None:
-                continue
+                continue  # the workers have set it aside
             withheld = engine.availability.put(item, now)
             engine.labels.put(item)
             pages[item.item] = item.item, page(item), withheld
@@ -68,10 +65,10 @@ class Items:
             else:
                 self.records[item.item] = introduce(item)
             if len(pages) >= _WRITTEN_AT_ONCE:
-                store.write_metadata(list(pages.values()))
+                owner.write_pages(list(pages.values()))
                 pages.clear()
         if pages:
-            store.write_metadata(list(pages.values()))
+            owner.write_pages(list(pages.values()))
 
     def entries(self, positions: Sequence[int]) -> list[Entries]:
         """Return the records as entries, part by part, from these offsets on."""
@@ -85,15 +82,3 @@ class Items:
 def _of_part(number: int, found: list[tuple[int, int, str]]) -> Entries:
     offsets, times, items = (list(column) for column in zip(*found, strict=True))
     return entries(number, ITEM, offsets, times, [True] * len(items), items)
-
-
-def _decoded(message: ck.Message) -> Item | None:
-    if message.value() is None and message.key():
-        try:
-            return Item(item=message.key().decode(), deleted=True)
-        except UnicodeDecodeError:
-            return None
-    try:
-        return decode(Item, message.value(), message.key(), message.timestamp()[1])
-    except InvalidEvent:
-        return None  # the workers have set it aside

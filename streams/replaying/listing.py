@@ -6,17 +6,18 @@ All are made at the end, from all that was learned, because nobody reads the nam
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from contracts.redis import encode_vector
 from infra.settings import Settings
 from models.engine import Engine
-from serving.store import Store
 from streams.engine import limits_of
-from streams.lists import ListMaker, of_items
+from streams.lists import ListMaker
+from streams.neighbours import of_items
 from streams.replaying.durable import Durable
+from streams.replaying.owner import Owner
 from streams.shared import SharedLists
 
 _USERS_AT_ONCE = 512
@@ -30,20 +31,16 @@ class Listing:
     Parameters
     ----------
     settings : Settings
-    engine, store, durable
+    engine, owner, durable
         Of this replay.
-    epoch : callable
-        User → the epoch of his partition, first part of a list's version.
     """
 
-    def __init__(
-        self, settings: Settings, engine: Engine, store: Store, durable: Durable, epoch: Callable[[str], int]
-    ) -> None:
-        self._engine, self._store, self._durable = engine, store, durable
+    def __init__(self, settings: Settings, engine: Engine, owner: Owner, durable: Durable) -> None:
+        self._engine, self._owner, self._durable = engine, owner, durable
         self._shared = SharedLists(engine, settings.model.list_length, settings.model.category_lists)
         self._turns = 1 + settings.model.category_lists // _CATEGORIES_AT_ONCE
         self._lists = ListMaker(
-            engine, settings.model.list_length, settings.model.reasons, self._shared, epoch, limits_of(settings)
+            engine, settings.model.list_length, settings.model.reasons, owner.epoch, limits_of(settings)
         )
 
     def users(self, users: Sequence[str]) -> Iterator[int]:
@@ -56,23 +53,26 @@ class Listing:
             # Whoever's past is replayed is here now, see `UserTable.present`.
             self._lists.heard_of(slots)
             lists = self._lists.make(slots)
-            self._store.write_lists(lists, {})
-            self._store.write_states([], [(user, encode_vector(v)) for user, v in self._engine.vectors(some)])
+            vectors = [(user, encode_vector(vector)) for user, vector in self._engine.vectors(some)]
+            self._owner.write_lists(lists, vectors)
             table.evict()
             yield len(lists)
 
     def shared(self) -> None:
         """Write the lists for everybody."""
-        self._shared.resume(self._store.categories())
         for _ in range(self._turns):
-            self._lists.write_shared(self._store)()
+            self._owner.write_shared(self._shared.changed(time.time_ns() // 1_000_000), self._shared.gone())
 
-    def items(self) -> Iterator[int]:
-        """Write neighbours and vectors of all items that may be listed; yields how many in each step."""
+    def items(self, log: str) -> Iterator[int]:
+        """Write neighbours and vectors of all items that may be listed; yields how many in each step.
+
+        At last the store is told that they are written up to the model's position in the learning log named ``log``, so
+        that a worker need not write them again.
+        """
         rows = np.flatnonzero(self._engine.items.catalogue.is_listed()).tolist()
         for first in range(0, len(rows), _ITEMS_AT_ONCE):
             some = rows[first : first + _ITEMS_AT_ONCE]
             similar, vectors = of_items(self._engine, some, time.time_ns() // 1_000_000)
-            self._store.write_items(similar, vectors)
+            self._owner.write_items(similar, vectors, {})
             yield len(some)
-        self._engine.items.touched(len(rows))  # a worker that goes on need not write them again
+        self._owner.write_items([], [], {(log, 0): self._engine.items.position})

@@ -24,6 +24,7 @@ from streams.replaying.durable import Durable, unfinished
 from streams.replaying.fold import Fold
 from streams.replaying.items import Items
 from streams.replaying.listing import Listing
+from streams.replaying.owner import Owner
 from streams.replaying.plan import DONE, FOLDING, LISTING, Mark, Plan, Progress, make_plan
 from streams.replaying.source import Source
 from streams.whole import bounds
@@ -140,12 +141,13 @@ class _Replay:
         self._name = settings.namespace
         client = connect(settings.redis.url)
         self._namespaces = Namespaces(client, settings.redis.prefix)
-        self._store = Store(client, Keys(self._name, settings.redis.prefix), settings.worker.list_days * DAY_S)
+        store = Store(client, Keys(self._name, settings.redis.prefix), settings.worker.list_days * DAY_S)
         self._engine = create_engine(settings)
         self._home: Callable[[str], int] = lru_cache(maxsize=200_000)(
             lambda user: partition_of(user, self._plan.partitions)
         )
-        self._durable = Durable(settings, self._engine, self._store, self._namespaces, self._home, warn)
+        self._owner = Owner(store, self._home, self._name)
+        self._durable = Durable(settings, self._engine, self._owner, self._namespaces, warn)
         self._report = Report(self._name)
         self._kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
         self._plan: Plan
@@ -157,7 +159,7 @@ class _Replay:
         warm_up()
         progress = self._durable.resume(mark) if mark.progress.block else mark.progress
         items = Items(plan)
-        items.read(self._settings, self._engine, self._store)
+        items.read(self._settings, self._engine, self._owner)
         fold = Fold(self._engine, plan, progress, items.records, self._durable.admit)
         if mark.progress.phase == FOLDING:
             self._fold(fold, mark, progress, items)
@@ -179,7 +181,7 @@ class _Replay:
         if wishes.resume:
             if mark is None or not half_done:
                 raise HeadraceError(f"no interrupted replay into {name} is known: leave --resume away")
-            self._raise_epochs(mark.plan)
+            self._owner.take(mark.plan.partitions)
             return mark
         if wishes.fresh:
             self._clear()
@@ -192,7 +194,7 @@ class _Replay:
         ensure_topics(self._settings)
         plan = make_plan(self._settings, wishes.since, wishes.until, wishes.score_every, self._log_end(), now)
         self._durable.begin(plan)
-        self._raise_epochs(plan)
+        self._owner.take(plan.partitions)
         found = self._durable.find()
         assert found is not None
         return found
@@ -205,9 +207,6 @@ class _Replay:
         for _ in clear(self._settings, self._namespaces):
             if self._stop():
                 raise HeadraceError(f"interrupted while {self._name} was being cleared: the same command goes on")
-
-    def _raise_epochs(self, plan: Plan) -> None:
-        self._epochs = [self._store.raise_epoch(number) for number in range(plan.partitions)]
 
     def _log_end(self) -> int:
         topic = topic_name(LEARNING, self._settings.kafka.prefix, self._name)
@@ -277,8 +276,7 @@ class _Replay:
         known = self._namespaces.users(self._name)
         users = known if self._wishes.users is None else sorted(set(self._wishes.users) & set(known))
         report.users, report.to_list = len(known), len(users)
-        epochs, home = self._epochs, self._home
-        listing = Listing(self._settings, self._engine, self._store, self._durable, lambda user: epochs[home(user)])
+        listing = Listing(self._settings, self._engine, self._owner, self._durable)
         for written in listing.users(users):
             report.lists += written
             report.listing_s = round(time.monotonic() - began, 3)
@@ -286,14 +284,14 @@ class _Replay:
             if self._stop():
                 return
         listing.shared()
-        for _ in listing.items():
+        for _ in listing.items(topic_name(LEARNING, self._settings.kafka.prefix, self._name)):
             if self._stop():
                 return
         self._durable.complete(plan, progress)
-        ends = {(part.topic, part.partition): part.end for part in plan.parts}
-        self._store.write_lists([], {place: end for place, end in ends.items() if end})
-        self._store.write_applied({place: end for place, end in ends.items() if end})
+        of_items = {(part.topic, part.partition): part.end for part in plan.parts if part.kind == "items"}
         by_user = {(part.topic, part.partition): part.end for part in plan.parts if part.kind != "items"}
+        self._owner.write_handled(of_items)
+        self._owner.write_reached({place: end for place, end in by_user.items() if end})
         commit(self._settings, by_user)
         progress.phase = report.phase = DONE
         self._durable.done(plan, progress)

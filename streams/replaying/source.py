@@ -215,9 +215,9 @@ class Source:
     def _put_events(self, topic: str, kind: str, partitions: dict[int, list[ck.Message]]) -> None:
         messages = [message for own in partitions.values() for message in own]
         stretches = {number: (own[0].offset(), own[-1].offset()) for number, own in partitions.items()}
-        records = Records(topic, messages, stretches, lambda: True, lambda: None)
+        records = Records(topic, messages, stretches, lambda: frozenset(partitions), lambda: None)
         first = self._numbers[topic, next(iter(partitions))]
-        given = decode_events(records, _KINDS[kind], self._parts[first].topic_id, self._home)
+        given = decode_events(records, _KINDS[kind], self._parts[first].topic_id, self._home, foreign=True)
         self.refused.update(error.reason for _, error in given.letters)
         batch = given.batch
         source = np.asarray(batch.source, np.int64)

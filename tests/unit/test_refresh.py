@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ from models.arrivals import Arrivals
 from models.engine import Engine
 from models.users import Limits, UserTable
 from streams.applier import Applier
+from streams.epochs import Epochs
 from streams.lists import ListMaker
 from streams.outbox import Outbox
 from streams.records import Records
-from streams.shared import SharedLists
 from streams.status import Status
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
@@ -136,8 +136,14 @@ class Journal:
     def __init__(self) -> None:
         self.lines: list[Any] = []
 
-    def write_lists(self, lists: list[tuple[str, bytes]], offsets: dict[tuple[str, int], int]) -> None:
-        self.lines.append(("lists", sorted(user for user, _ in lists), dict(offsets)))
+    def write_lists(
+        self, lists: list[tuple[int, str, bytes]], offsets: dict[tuple[str, int], int], epochs: dict[int, int]
+    ) -> frozenset[int]:
+        self.lines.append(("lists", sorted(user for _, user, _ in lists), dict(offsets)))
+        return frozenset()
+
+    async def refused(self, numbers: frozenset[int], epochs: Mapping[int, int]) -> None:
+        self.lines.append(("refused", numbers))
 
     def load_states(self, users: list[tuple[int, str]]) -> list[bytes | None]:
         return [None] * len(users)
@@ -179,8 +185,9 @@ class Path:
         journal: Any = self.journal
         self.applier = Applier(
             engine, journal, journal, self.outbox, journal,
-            ListMaker(engine, 10, 2, SharedLists(engine, 10, 0), lambda user: 1, LIMITS), self.status,
+            ListMaker(engine, 10, 2, lambda user: 1, LIMITS), self.status,
             kinds={"clicks": Click}, topic_ids={"clicks": "id"}, partitions=1, score_every=1,
+            epochs=Epochs(1), refused=journal.refused,
             in_flight=lambda: self.waiting, warn=print,
         )  # fmt: skip
 
@@ -189,7 +196,8 @@ class Path:
         messages: list[Any] = [
             Message(Click(user, f"i{offset}", START + offset), offset) for offset in range(first, first + size)
         ]
-        return Records("clicks", messages, {0: (first, first + size - 1)}, lambda: ours, self.done(number))
+        still = frozenset({0}) if ours else frozenset[int]()
+        return Records("clicks", messages, {0: (first, first + size - 1)}, lambda: still, self.done(number))
 
     def done(self, number: int) -> Callable[[], None]:
         def done() -> None:

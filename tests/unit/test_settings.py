@@ -51,3 +51,14 @@ def test_the_environment_names_a_file_and_arguments_win(tmp_path: Path, monkeypa
     assert load_settings().namespace == "b"
     given: dict[str, Any] = {"namespace": "c", "home": None}
     assert (load_settings(**given).namespace, load_settings(**given).redis.prefix) == ("c", "shop")
+
+
+@pytest.mark.parametrize("beside", ['instance = "a"', "session_ms = 6000"])
+def test_what_the_newer_group_protocol_does_not_take_is_refused_with_the_reason(tmp_path: Path, beside: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(f'[worker]\ngroup_protocol = "consumer"\n{beside}\n')
+    with pytest.raises(SettingsError, match=r"does not go with worker.group_protocol"):
+        load_settings(file)
+    file.write_text('[worker]\ngroup_protocol = "consumer"\n')
+    with pytest.raises(SettingsError, match=r"does not go with worker.group_protocol"):
+        msgspec.structs.replace(load_settings(file).worker, instance="a")
