@@ -2,8 +2,9 @@
 
 Lag 0: an event is ranked, and its successor learned, when everything before it has been learned. A block is observed
 whole, because what a user did does not depend on what is known of items; its lessons are then cut into records where
-the order asks for it: before an event that is ranked, and before the first event of an item that has a record, which is
-introduced there. Cuts follow from the stream alone, so two replays learn the same records.
+the order asks for it: before every event of the sample that is ranked. Items that have a record are introduced with the
+record of their first event. Cuts follow from the stream alone, so two replays learn the same records, and they are the
+evaluator's (:mod:`evaluation.drive`), so that both rank alike.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Fold:
         self.quality = Prequential(**progress.quality)
         self.popularity = Prequential(**progress.popularity)
         self.duplicates = 0
+        self._observed = progress.observed
 
     def block(self, entries: Entries, *, learns: bool = True) -> None:
         """Take over a block; without ``learns`` only into the users' states, because the item model has it."""
@@ -93,6 +95,8 @@ class Fold:
         self._stretch(entries, start, len(entries), described, learns)
         if learns:
             self._note(entries)
+        else:
+            self._observed = self._progress.observed
 
     def finish(self) -> None:
         """Say that everything of every partition was read, what could not be used included."""
@@ -114,6 +118,7 @@ class Fold:
             progress.positions[number] = int(entries.offset[index]) + 1
             progress.times[number] = int(entries.time[index])
         progress.block += 1
+        progress.observed = self._observed
         progress.quality, progress.popularity = asdict(self.quality), asdict(self.popularity)
 
     def _stretch(
@@ -137,7 +142,11 @@ class Fold:
         stretch = _Stretch(part.what.tolist(), part.source, part.offset, part.own)
         n = len(part)
         self._admit([event.user for event in stretch.events])
-        observation = self._engine.observe(Batch(stretch.events, [0] * n, part.offset.tolist(), part.own.tolist(), []))
+        # Which choices teach the blend follows from the order of the stream, as in an evaluation of it.
+        numbers = range(self._observed, self._observed + n)
+        self._observed += n
+        batch = Batch(stretch.events, [0] * n, part.offset.tolist(), part.own.tolist(), [], numbers)
+        observation = self._engine.observe(batch)
         if learns:
             self._learn_stretch(stretch, observation)
 
@@ -145,28 +154,24 @@ class Fold:
         observed = observation.observed
         applied = observed.outcome == APPLIED
         self.duplicates += int((observed.outcome == DUPLICATE).sum())
-        ranked = self._to_be_ranked(observation, applied)
+        ranked = self._to_be_ranked(applied)
         cutter = _Cutter(stretch, observation, applied)
-        news = {cutter.first_of(item): item for item in self._is_news(observation.lessons.items)}
-        cuts = sorted({0, *ranked, *news, *self._few_sources(len(stretch.events))})
+        cuts = sorted({0, *ranked, *self._few_sources(len(stretch.events))})
         for start, end in zip(cuts, [*cuts[1:], len(stretch.events)], strict=True):
             if start in ranked:
                 self._rank(observation, start)
             lessons = cutter.cut(start, end)
             lessons.sources, lessons.source = self._sources(stretch, start, end, cutter.taught_between(start, end))
-            if start in news:
-                lessons.introduced = [self._records[news[start]]]
+            lessons.introduced = [self._records[item] for item in self._is_news(lessons.items)]
             self._learn(lessons)
 
-    def _to_be_ranked(self, observation: Observation, applied: NDArray[np.bool_]) -> set[int]:
-        """Return which events belong to the sample: every n-th that counts, where there is something to predict."""
+    def _to_be_ranked(self, applied: NDArray[np.bool_]) -> set[int]:
+        """Return which events belong to the sample: every n-th that counts."""
         first, self._progress.applied = self._progress.applied, self._progress.applied + int(applied.sum())
         if not self._plan.score_every:
             return set()
         due = np.flatnonzero(applied)
-        due = due[(first + np.arange(len(due))) % self._plan.score_every == 0]
-        observed = observation.observed
-        return set(due[(observed.lengths[due] > 0) & (observation.weight[due] > 0)].tolist())
+        return set(due[(first + np.arange(len(due))) % self._plan.score_every == 0].tolist())
 
     def _rank(self, observation: Observation, event: int) -> None:
         part = slice(event, event + 1)
@@ -185,6 +190,8 @@ class Fold:
         if not self._records:
             return []
         catalogue = self._engine.items.catalogue
+        if not items:
+            return []
         rows = catalogue.rows(np.fromiter(map(item_key, items), np.uint64, len(items)))
         unknown = np.flatnonzero((rows < 0) | ~catalogue.introduced[rows]).tolist()
         return [items[index] for index in unknown if items[index] in self._records]
@@ -230,12 +237,7 @@ class _Cutter:
         positions = {item: position for position, item in enumerate(lessons.items)}
         self._position = np.fromiter((positions.get(event.item, -1) for event in stretch.events), np.int64)
         self._position[~applied] = -1
-        self._positions = positions
         self._starts = {sizes: _starts(getattr(lessons, sizes)) for sizes in set(_RAGGED.values())}
-
-    def first_of(self, item: str) -> int:
-        """Return the first event of an item that counted."""
-        return int(np.argmax(self._position == self._positions[item]))
 
     def taught_between(self, start: int, end: int) -> NDArray[np.int64]:
         """Return which of these events teach."""

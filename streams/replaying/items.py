@@ -1,7 +1,7 @@
 """What is known of items: the newest record of each, read before the events.
 
 The ``items`` topic is compacted, so of an item no more than its newest record can be relied on: that alone is used, and
-two replays agree whether Kafka has compacted meanwhile or not. An item is introduced by it before its first event, or
+two replays agree whether Kafka has compacted meanwhile or not. An item is introduced by it with its first event, or
 at the time of its record where this comes first. What is hidden or deleted now is so at the end.
 """
 

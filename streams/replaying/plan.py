@@ -65,6 +65,7 @@ class Progress(msgspec.Struct):
     positions: list[int]  # part by part: offset of the next entry
     times: list[int]  # part by part: time of the last entry
     applied: int = 0  # events that counted
+    observed: int = 0  # events, repeats included
     read: int = 0  # messages read, invalid ones included
     quality: dict[str, Any] = {}  # of the prequential sample
     popularity: dict[str, Any] = {}
