@@ -103,6 +103,7 @@ def model(settings: Settings, name: str) -> dict[str, Any]:
     """The item model of the checkpoint, number by number: pickles of equal objects may differ."""
     state = Checkpoints(at(settings, name).checkpoints, print).read()
     assert state is not None
+    del state["log"]  # of the namespace's own learning log
     return {**plain(state), "ratings": plain(pickle.loads(state["ratings"]))}
 
 
