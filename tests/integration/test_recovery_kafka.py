@@ -49,7 +49,7 @@ def test_while_kafka_is_away_lists_stay_and_the_worker_lives(own: Settings, brok
         assert worker.list_of("u3")["items"] == before["items"]
         broker.start()
         publish(own, *visits(1))
-        # The group may have given up a static member meanwhile: its client cannot go on then, a supervisor's restart can.
+        # The group may have given up its static member, which cannot go on then: a supervisor's restart can.
         status = supervised(worker)
         assert (status["learned"], status["log_gaps"]) == (2 * USERS, 0)
         worker.stop()
