@@ -7,7 +7,7 @@ of the log. No user id is in it: a rating carries a hash of its user, because a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from contracts.events import TYPES
 
-FORMAT = 2
+FORMAT = 3
 HISTORY = 50
 """How many of a user's earlier events a lesson carries, newest first."""
 
@@ -68,6 +68,20 @@ class Introduction(msgspec.Struct, array_like=True, frozen=True):
     created: int | None = None  # ms since the epoch
 
 
+class Forgotten(msgspec.Struct, array_like=True, frozen=True):
+    """A person who is to be forgotten: his row of the rating model goes.
+
+    The message that asked for it is named, so that a worker that reads it again after a crash does not take away what
+    the person has taught since.
+    """
+
+    rater: int  # hash of the user
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+
+
 @dataclass(slots=True)
 class Lessons:
     """What a batch of events teaches: one row per event, in the order in which they were applied.
@@ -115,6 +129,8 @@ class Lessons:
         How many attributes of each event's user are known.
     attributes : ndarray of uint32, shape (attribute_lengths.sum(),)
         Hashes of these attributes, event after event, see :mod:`models.attributes`.
+    forgotten : list of Forgotten
+        People to be forgotten, before the record's events are learned.
     """
 
     sources: list[Source]
@@ -136,6 +152,7 @@ class Lessons:
     seen: NDArray[np.uint64]
     attribute_lengths: NDArray[np.uint8]
     attributes: NDArray[np.uint32]
+    forgotten: list[Forgotten] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -148,6 +165,7 @@ class _Record(msgspec.Struct, array_like=True):
     items: list[str]
     introduced: list[Introduction]
     columns: list[bytes]
+    forgotten: list[Forgotten] = []  # since format 3
 
 
 _COLUMNS = (
@@ -168,6 +186,7 @@ _COLUMNS = (
     ("attribute_lengths", "<u1"),
     ("attributes", "<u4"),
 )
+_READABLE = (FORMAT - 1, FORMAT)
 # Column → lengths of its parts.
 _RAGGED = {"history": "lengths", "value": "lengths", "seen": "had", "attributes": "attribute_lengths"}
 _encoder = msgspec.msgpack.Encoder()
@@ -176,14 +195,24 @@ _decoder = msgspec.msgpack.Decoder(_Record)
 
 def introduction(introduced: list[Introduction]) -> Lessons:
     """Return the lesson that these items exist, and nothing else."""
-    columns = {name: np.zeros(0, dtype) for name, dtype in _COLUMNS}
-    return Lessons(sources=[], items=[], introduced=introduced, **columns)
+    return Lessons(sources=[], items=[], introduced=introduced, **_no_events())
+
+
+def oblivion(forgotten: list[Forgotten]) -> Lessons:
+    """Return the lesson that these people are to be forgotten, and nothing else."""
+    return Lessons(sources=[], items=[], introduced=[], forgotten=forgotten, **_no_events())
+
+
+def _no_events() -> dict[str, Any]:
+    return {name: np.zeros(0, dtype) for name, dtype in _COLUMNS}
 
 
 def encode_lessons(lessons: Lessons) -> bytes:
     """Encode lessons as MessagePack with little-endian columns; Kafka's own compression makes them small."""
     columns = [np.ascontiguousarray(getattr(lessons, name), dtype).tobytes() for name, dtype in _COLUMNS]
-    return _encoder.encode(_Record(FORMAT, lessons.sources, lessons.items, lessons.introduced, columns))
+    return _encoder.encode(
+        _Record(FORMAT, lessons.sources, lessons.items, lessons.introduced, columns, lessons.forgotten)
+    )
 
 
 def decode_lessons(value: bytes) -> Lessons:
@@ -200,7 +229,7 @@ def decode_lessons(value: bytes) -> Lessons:
         record = _decoder.decode(value)
     except msgspec.MsgspecError as error:
         raise ValueError(f"not a learning record: {error}") from error
-    if record.format != FORMAT:
+    if record.format not in _READABLE:
         raise UnknownFormat(f"learning record of format {record.format}, this version reads {FORMAT}: upgrade Headrace")
     columns = {
         name: np.frombuffer(column, dtype) for (name, dtype), column in zip(_COLUMNS, record.columns, strict=True)
@@ -218,7 +247,9 @@ def decode_lessons(value: bytes) -> Lessons:
     for each in record.introduced:
         if len(each.hashes) != 4 * len(each.weights) or len(each.weights) > TERMS:
             raise ValueError(f"not a learning record: the content of {each.item[:40]!r} does not fit itself")
-    return Lessons(sources=record.sources, items=record.items, introduced=record.introduced, **columns)
+    return Lessons(
+        sources=record.sources, items=record.items, introduced=record.introduced, forgotten=record.forgotten, **columns
+    )
 
 
 def _refuse_beyond_bounds(record: _Record, columns: Mapping[str, NDArray[Any]]) -> None:
@@ -242,6 +273,9 @@ def _refuse_beyond_bounds(record: _Record, columns: Mapping[str, NDArray[Any]]) 
     for name, good in sound.items():
         if not good.all():
             raise ValueError(f"not a learning record: {name} {columns[name][~good][0]} is beyond its bounds")
+    for wish in record.forgotten:
+        if not 0 <= wish.rater < 2**64 or not 0 <= wish.offset < _MOST_OFFSETS or wish.partition < 0:
+            raise ValueError(f"not a learning record: {wish} is beyond its bounds")
     for each in record.introduced:
         if not 0 <= each.digest < 2**64 or not abs(each.created or 0) < _MOST_TIME:
             raise ValueError(f"not a learning record: the content of {each.item[:40]!r} is beyond its bounds")

@@ -42,6 +42,20 @@ end
 return 1
 """
 
+# KEYS: epoch, a hash. ARGV: epoch, seconds to live or 0 for ever, number of values, key and value of each, then fields
+# of the hash and their values. The same could be said with commands, at twice the cost.
+_REPLACE = """\
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local last = 3 + 2 * tonumber(ARGV[3])
+if ARGV[2] == '0' then
+  for at = 4, last, 2 do redis.call('SET', ARGV[at], ARGV[at + 1]) end
+else
+  for at = 4, last, 2 do redis.call('SET', ARGV[at], ARGV[at + 1], 'EX', ARGV[2]) end
+end
+for at = last + 1, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
+return 1
+"""
+
 # KEYS: epoch, applied. ARGV: epoch, run id of the server, then topic, offset before, offset after of each.
 # "After" may stand there already: the answer to the same call was lost.
 _ADVANCE = """\
@@ -64,7 +78,8 @@ redis.call('SET', KEYS[1], epoch)
 return epoch
 """
 
-_SCRIPTS = (_GUARDED, _ADVANCE, _RAISE)
+_SCRIPTS = (_GUARDED, _REPLACE, _ADVANCE, _RAISE)
+_SHA = {script: sha1(script.encode()).hexdigest() for script in _SCRIPTS}
 _Call = tuple[str, Sequence[str], Sequence[Any]]
 
 
@@ -114,8 +129,47 @@ class Fence:
             for start in range(0, len(own), _AT_ONCE):
                 partitions.append(partition)
                 calls.append(self._guarded(partition, own[start : start + _AT_ONCE], epochs))
-        answers = self._run(calls)
-        return frozenset(partition for partition, answer in zip(partitions, answers, strict=True) if answer != _NOW)
+        return self._refused(partitions, calls)
+
+    def replace(
+        self,
+        values: Mapping[int, Sequence[tuple[str, bytes]]],
+        marks: Mapping[int, Sequence[tuple[str, int]]],
+        epochs: Epochs,
+        live_s: int = 0,
+    ) -> frozenset[int]:
+        """Replace whole values of each partition, if it is owned, and then say so in its watermark.
+
+        Parameters
+        ----------
+        values : mapping
+            Partition → (key, value).
+        marks : mapping
+            Partition → (field of its watermark, value).
+        epochs : mapping
+        live_s : int
+            Seconds after which the values are gone; 0 = never.
+
+        Returns
+        -------
+        frozenset of int
+            As :meth:`write` does.
+        """
+        partitions: list[int] = []
+        calls: list[_Call] = []
+        for partition in values.keys() | marks.keys():
+            own, fields = values.get(partition, ()), marks.get(partition, ())
+            for start in range(0, max(1, len(own)), _AT_ONCE):
+                some = own[start : start + _AT_ONCE]
+                words: list[Any] = [_epoch(partition, epochs), live_s, len(some)]
+                for pair in some:
+                    words += pair
+                if start + _AT_ONCE >= len(own):
+                    for field in fields:
+                        words += field
+                partitions.append(partition)
+                calls.append((_REPLACE, [self._keys.epoch(partition), self._keys.watermark(partition)], words))
+        return self._refused(partitions, calls)
 
     def advance(
         self, steps: Mapping[int, Iterable[Step]], epochs: Epochs, run_ids: Mapping[int, str]
@@ -145,6 +199,10 @@ class Fence:
             raise WentBack
         return frozenset(partition for partition, answer in zip(steps, answers, strict=True) if answer == _REFUSED)
 
+    def _refused(self, partitions: Sequence[int], calls: Sequence[_Call]) -> frozenset[int]:
+        answers = self._run(calls)
+        return frozenset(partition for partition, answer in zip(partitions, answers, strict=True) if answer != _NOW)
+
     def _guarded(self, partition: int, commands: Sequence[Command], epochs: Epochs) -> _Call:
         words: list[Any] = [_epoch(partition, epochs)]
         for command in commands:
@@ -171,7 +229,7 @@ class Fence:
     def _send(self, calls: Sequence[_Call]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         for script, keys, words in calls:
-            pipeline.execute_command("EVALSHA", sha1(script.encode()).hexdigest(), len(keys), *keys, *words)
+            pipeline.execute_command("EVALSHA", _SHA[script], len(keys), *keys, *words)
         return list(pipeline.execute(raise_on_error=False))
 
 

@@ -84,29 +84,52 @@ class Store:
         return loaded
 
     def write_lists(
-        self, lists: Sequence[tuple[int, str, bytes]], watermarks: Offsets, epochs: Epochs
+        self,
+        lists: Sequence[tuple[int, str, bytes]],
+        watermarks: Offsets,
+        epochs: Epochs,
+        gone: Sequence[tuple[int, str]] = (),
     ) -> frozenset[int]:
         """Write users' lists, given as (home partition, user, list), then how far the input has come.
 
-        A reader who sees the watermark sees the lists.
+        A reader who sees the watermark sees the lists. Before, the lists of who is ``gone`` are removed.
         """
-        commands: dict[int, list[Command]] = {}
+        refused = self._remove([(partition, self._keys.top(user)) for partition, user in gone], epochs)
+        values: dict[int, list[tuple[str, bytes]]] = {}
         for partition, user, value in lists:
-            commands.setdefault(partition, []).append(("SET", self._keys.top(user), value, "EX", self._list_ttl_s))
+            values.setdefault(partition, []).append((self._keys.top(user), value))
+        marks: dict[int, list[tuple[str, int]]] = {}
         for (topic, partition), offset in watermarks.items():
-            commands.setdefault(partition, []).append(("HSET", self._keys.watermark(partition), topic, offset))
-        return self._fence.write(commands, epochs)
+            marks.setdefault(partition, []).append((topic, offset))
+        return refused | self._fence.replace(values, marks, epochs, self._list_ttl_s)
 
     def write_states(
-        self, states: Sequence[tuple[int, str, bytes]], vectors: Iterable[tuple[int, str, bytes]], epochs: Epochs
+        self,
+        states: Sequence[tuple[int, str, bytes]],
+        vectors: Iterable[tuple[int, str, bytes]],
+        epochs: Epochs,
+        erased: Sequence[tuple[int, str]] = (),
     ) -> frozenset[int]:
-        """Write users' states and published vectors, both given as (home partition, user, value)."""
-        commands: dict[int, list[Command]] = {}
+        """Write users' states and published vectors, both given as (home partition, user, value).
+
+        Before, those of who was ``erased`` are removed.
+        """
+        keys = self._keys
+        refused = self._remove(
+            [(home, key) for home, user in erased for key in (keys.state(home, user), keys.user_vector(user))], epochs
+        )
+        values: dict[int, list[tuple[str, bytes]]] = {}
         for partition, user, state in states:
-            commands.setdefault(partition, []).append(("SET", self._keys.state(partition, user), state))
+            values.setdefault(partition, []).append((self._keys.state(partition, user), state))
         for partition, user, vector in vectors:
-            commands.setdefault(partition, []).append(("SET", self._keys.user_vector(user), vector))
-        return self._fence.write(commands, epochs)
+            values.setdefault(partition, []).append((self._keys.user_vector(user), vector))
+        return refused | self._fence.replace(values, {}, epochs)
+
+    def _remove(self, keys: Iterable[tuple[int, str]], epochs: Epochs) -> frozenset[int]:
+        commands: dict[int, list[Command]] = {}
+        for partition, key in keys:
+            commands.setdefault(partition, []).append(("DEL", key))
+        return self._fence.write(commands, epochs) if commands else frozenset()
 
     def write_applied(
         self, offsets: Offsets, before: Offsets, epochs: Epochs, run_ids: Mapping[int, str]

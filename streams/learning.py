@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import confluent_kafka as ck
 
@@ -43,9 +44,13 @@ class LearningLog:
 
     def append(self, lessons: Lessons) -> None:
         """Hand lessons to the producer; they are durable after :meth:`flush`."""
+        self.publish(self._topic, 0, None, encode_lessons(lessons))
+
+    def publish(self, topic: str, partition: int, key: bytes | None, value: bytes | None, **more: Any) -> None:
+        """Hand a message of ours for any topic to the producer; it is durable after :meth:`flush`, too."""
         while True:
             try:
-                self._producer.produce(self._topic, encode_lessons(lessons), partition=0, on_delivery=self._delivered)
+                self._producer.produce(topic, value, key, partition, on_delivery=self._delivered, **more)
                 break
             except BufferError:
                 self._producer.poll(0.05)
@@ -105,10 +110,10 @@ class LearningLog:
         self.skipped += 1
         self._warn(f"learning record {offset} is skipped: {type(error).__name__}: {error}")
 
-    def _delivered(self, error: ck.KafkaError | None, _: ck.Message) -> None:
+    def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is not None:
-            self._failure = error.str()
+            self._failure = f"{message.topic()}: {error.str()}"
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise BrokerError(f"Kafka refused a learning record: {self._failure}")
+            raise BrokerError(f"Kafka refused a message: {self._failure}")

@@ -122,7 +122,7 @@ class Ownership:
         def forget() -> None:
             self._applier.forget(numbers)
             home = self._applier.home
-            self._users.forget([user for user in self._users if home(user) in numbers])
+            self._users.forget(user for user in (*self._users, *self._users.erased()) if home(user) in numbers)
 
         await self._applier.between_batches(forget)
 

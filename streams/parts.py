@@ -12,7 +12,7 @@ import msgspec
 
 from contracts.events import Click, Rating
 from contracts.redis import DAY_S, Keys
-from contracts.topics import CLICKS, ITEMS, LEARNING, RATINGS, USERS, topic_name
+from contracts.topics import CLICKS, IMPRESSIONS, ITEMS, LEARNING, MARKS, RATINGS, USERS, topic_name
 from infra.errors import BrokerError
 from infra.redis import connect
 from infra.settings import Settings
@@ -31,8 +31,10 @@ from streams.checkpoints import Checkpoints
 from streams.consumer import GroupConsumer
 from streams.deadletters import DeadLetters
 from streams.epochs import Epochs
+from streams.forgetting import Forgetting
 from streams.learning import LearningLog
 from streams.lists import ListMaker
+from streams.marks import Marks
 from streams.membership import group_properties
 from streams.neighbours import Neighbours
 from streams.outbox import Outbox
@@ -73,8 +75,10 @@ class Parts:
     neighbours: Neighbours
     steward: Steward
     checkpoints: Checkpoints
+    forgetting: Forgetting
     log_reader: TopicReader
     item_reader: TopicReader
+    mark_reader: TopicReader
     consumer: GroupConsumer
 
 
@@ -101,7 +105,7 @@ def build(
     model, work = settings.model, settings.worker
     topics = {
         topic.name: topic_name(topic, settings.kafka.prefix, settings.namespace)
-        for topic in (CLICKS, RATINGS, USERS, ITEMS, LEARNING)
+        for topic in (CLICKS, RATINGS, IMPRESSIONS, USERS, ITEMS, MARKS, LEARNING)
     }
     partitions = _same_partitions(settings, [topics[name] for name in _BY_USER])
     ids = topic_ids(settings, list(topics.values()))
@@ -121,6 +125,9 @@ def build(
         engine, model.list_length, model.reasons, lambda user: epochs.now.get(applier.home(user), 0),
         Limits(_TURNS_MS, work.list_days * DAY_S * 1000),
     )  # fmt: skip
+    forgetting = Forgetting(
+        Marks(settings, ids), topics["marks"], topics["users"], kafka, log, lambda user: applier.home(user), warn
+    )
     applier = Applier(
         engine, store, log, outbox, letters, lists, status,
         kinds={topics["clicks"]: Click, topics["ratings"]: Rating},
@@ -130,6 +137,7 @@ def build(
         epochs=epochs,
         refused=lambda numbers, under: ownership.refused(numbers, under),
         in_flight=lambda: consumer.in_flight,
+        forgetting=forgetting,
         warn=warn,
     )  # fmt: skip
     barrier = Barrier(
@@ -152,6 +160,7 @@ def build(
     declare(app, channels, applier, attempts)
     log_reader = TopicReader(topics["learning"], kafka, log.arrived, crash, batch=_LOG_BATCH)
     item_reader = TopicReader(topics["items"], kafka, shelf.put, crash)
+    mark_reader = TopicReader(topics["marks"], kafka, forgetting.hear, crash)
     consumer = GroupConsumer(
         {topics[name]: channels[name] for name in _BY_USER},
         partitions,
@@ -177,7 +186,7 @@ def build(
     )  # fmt: skip
     return Parts(
         partitions, engine, store, epochs, status, outbox, log, applier, barrier, ownership, shelf, neighbours,
-        steward, checkpoints, log_reader, item_reader, consumer,
+        steward, checkpoints, forgetting, log_reader, item_reader, mark_reader, consumer,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ _FORGET_WORKERS_MS = 3600 * 1000
 async def recover(
     parts: Parts, start: Callable[[mode.ServiceT], Awaitable[mode.ServiceT]], say: Callable[..., None]
 ) -> None:
-    """Bring the model to the end of the log and take over the item records.
+    """Bring the model to the end of the log, take over the item records and the marks of forgotten people.
 
     Parameters
     ----------
@@ -47,6 +47,7 @@ async def recover(
         raise BrokerError(partitions_changed("every topic keyed by user", parts.partitions, made_for))
     await _recover_model(parts, start, say)
     await _recover_items(parts, start)
+    await _recover_marks(parts, start)
 
 
 async def _recover_model(
@@ -77,3 +78,12 @@ async def _recover_items(parts: Parts, start: Callable[[mode.ServiceT], Awaitabl
     parts.shelf.resume(await parts.outbox.call(parts.store.applied, list(bounds)))
     reader.begin({partition: first for partition, (first, _) in bounds.items()})
     await reader.caught_up.wait()
+
+
+async def _recover_marks(parts: Parts, start: Callable[[mode.ServiceT], Awaitable[mode.ServiceT]]) -> None:
+    reader = parts.mark_reader
+    await start(reader)
+    bounds = await asyncio.to_thread(reader.bounds)
+    reader.begin({partition: first for partition, (first, _) in bounds.items()})
+    await reader.caught_up.wait()
+    await parts.forgetting.begin()

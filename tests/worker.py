@@ -144,7 +144,7 @@ def working_together(
 
 def configured(settings: Settings, more: str) -> Path:
     """Write a settings file; ``more`` continues the section ``[worker]``."""
-    config = settings.home_dir / f"{settings.namespace}.toml"
+    config = settings.home_dir / "worker.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(
         f'namespace = "{settings.namespace}"\nhome = "{settings.home}"\n'
