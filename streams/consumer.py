@@ -265,7 +265,8 @@ class GroupConsumer(mode.Service):
         return lag
 
     def _on_error(self, error: ck.KafkaError) -> None:
-        if error.fatal() or error.code() == ck.KafkaError._FATAL:
+        # The client says so in words only: the callback's error has the code of the cause, and no mark.
+        if error.fatal() or error.str().startswith("Fatal error"):
             self._crash(_fatal(error))
         self._seldom.tell(f"kafka: {error.str()}")
 

@@ -13,18 +13,17 @@ from typing import Any, NamedTuple
 
 import confluent_kafka as ck
 import msgspec
-from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from contracts.learning import Forgotten, Lessons, oblivion
 from contracts.marks import End, Mark, Wish, encode_mark, person, salt_key
 from models.engine import rater
+from streams.ends import end_offsets
 from streams.learning import LearningLog
 from streams.marks import Marks, now_ms
 
 FORGOTTEN = "forgotten"
 """Header of the empty message that follows a wish on ``users``, so that compaction takes the user's id out of Kafka."""
 _SALT_BYTES = 32
-_ASK_S = 10.0
 _TRY_AGAIN_S = 1.0
 
 
@@ -75,7 +74,7 @@ class Forgetting:
     ) -> None:
         self.marks = marks
         self._topic, self._users, self._home, self._warn = topic, users, home, warn
-        self._log, self._admin = log, AdminClient(dict(kafka))
+        self._log, self._kafka = log, kafka
         self._heard = asyncio.Event()
 
     def hear(self, messages: list[ck.Message]) -> None:
@@ -145,15 +144,7 @@ class Forgetting:
         """Return the next offsets of partitions; waits while Kafka is away."""
         while True:
             try:
-                return await asyncio.to_thread(self._ask, places)
+                return await asyncio.to_thread(end_offsets, self._kafka, places)
             except (ck.KafkaException, TimeoutError) as error:
                 self._warn(f"kafka: the ends of {len(places)} partitions are not known yet: {error}")
                 await asyncio.sleep(_TRY_AGAIN_S)
-
-    def _ask(self, places: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        asked = {ck.TopicPartition(*place): OffsetSpec.latest() for place in places}
-        answers = self._admin.list_offsets(asked, request_timeout=_ASK_S)
-        return {
-            (place.topic, place.partition): answer.result(timeout=_ASK_S + 1).offset
-            for place, answer in answers.items()
-        }

@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import KafkaException
 
 from infra.errors import BrokerError
 from infra.settings import Settings
 from serving.store import Store
 from streams.admin import topic_ids
+from streams.ends import end_offsets
 
 Partition = tuple[str, int]
 
@@ -69,21 +69,14 @@ class Sources:
 
     def _ends(self, places: list[Partition]) -> dict[Partition, int]:
         deadline = time.monotonic() + _TIMEOUT_S
+        kafka = {"log_level": 0, **self._settings.kafka.client, "bootstrap.servers": self._settings.kafka.bootstrap}
         while True:
-            # A client of its own each time: one that knew the partitions before their broker died goes on asking with
-            # the leader epochs of then, and is refused.
-            client = AdminClient(
-                {"log_level": 0, **self._settings.kafka.client, "bootstrap.servers": self._settings.kafka.bootstrap}
-            )
-            wanted = {TopicPartition(*place): OffsetSpec.latest() for place in places}
             try:
-                answers = client.list_offsets(wanted, request_timeout=10.0) if wanted else {}
-                return {(part.topic, part.partition): int(answer.result().offset) for part, answer in answers.items()}
-            except KafkaException as error:
+                return end_offsets(kafka, places)
+            except (KafkaException, TimeoutError) as error:
                 # A partition may be without a leader for a moment.
                 if time.monotonic() > deadline:
                     raise BrokerError(
-                        f"Kafka at {self._settings.kafka.bootstrap} does not say where its topics end: "
-                        f"{error.args[0].str()}"
+                        f"Kafka at {self._settings.kafka.bootstrap} does not say where its topics end: {error}"
                     ) from error
                 time.sleep(0.2)
