@@ -1,145 +1,171 @@
-"""Kill the worker again and again while events arrive, and compare what it learned with what it should have.
+"""Disturb a worker again and again while events arrive, and compare what it learned with what it should have.
 
-Two workers read the same topics, each in its own namespace: one is killed with SIGKILL at random moments, one runs
-undisturbed. Nothing is lost and nothing doubled when
+    python -m benchmarks.crash --data ml-100k --kills 20
+    python -m benchmarks.crash --data ml-100k --limit 20000 --failpoints --broker-kills 2 --redis-kills 2 --json OUT
 
-- the killed worker's item model equals, bit for bit, a fresh fold of its learning log;
-- both have learned the same number of events of every item;
-- every user's stored state (history, seen items, offsets contained) is the same bytes in both.
-
-    python -m benchmarks.crash --data FOLDER --kills 5 --rate 2000 [--limit N] [--json OUT]
+A disturbance is a SIGKILL at a random moment within three seconds after the worker first applied something since its
+start; a death at a failpoint (each in turn, of ``streams.failpoints``); Kafka ended with SIGKILL; or Redis ended as
+by a power failure, without its last second. Before and during each, the next part of the data set is published.
+Afterwards an undisturbed worker of another namespace reads the same topics, and both are compared, see
+``parts/comparison.py``.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
-import orjson
 
 from benchmarks.parts.comparison import Comparison, applied, compare, ends
-from contracts.redis import Keys
-from evaluation.datasets import open_dataset
+from benchmarks.parts.disturbances import Disturbances
+from benchmarks.parts.feed import Feed
+from benchmarks.parts.supervised import SupervisedWorker
 from infra.local import LocalServices
 from infra.redis import connect
 from infra.settings import Settings
+from streams import failpoints
 from streams.admin import ensure_topics
-from streams.producer import EventProducer
-from streams.publish import publish
 
-HEADRACE = (sys.executable, "-c", "from commands.main import main; main()")
+_TRICKLE_S = 4.0
+_OFTEN = ("fold", "observe", "lists", "append", "flush", "states", "applied", "commit")
+_DISTURBED, _UNDISTURBED = "disturbed", "undisturbed"
 
-
-class Worker:
-    """A ``headrace worker`` process of one namespace."""
-
-    def __init__(self, settings: Settings, namespace: str, config: Path) -> None:
-        self.namespace = namespace
-        self._settings, self._config = settings, config
-        self._store = connect(settings.redis.url)
-        self._keys = Keys(namespace, settings.redis.prefix)
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen([*HEADRACE, "worker", "--config", self._config, "--namespace", self.namespace])
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self) -> None:
-        self._process.terminate()
-        if self._process.wait(60) != 0:
-            raise RuntimeError(f"worker {self.namespace} ended with status {self._process.returncode}")
-
-    def status(self) -> dict[str, Any]:
-        """What the present process says of itself; empty until it does."""
-        value = self._store.hget(self._keys.workers, "crash")
-        status: dict[str, Any] = orjson.loads(value) if value else {}
-        return status if status.get("pid") == self._process.pid else {}
-
-    def wait_until(self, reached: Callable[[dict[str, Any]], bool], timeout: float = 120.0) -> None:
-        deadline = time.monotonic() + timeout
-        while not reached(self.status()):
-            if self._process.poll() is not None:
-                raise RuntimeError(f"worker {self.namespace} ended with status {self._process.returncode}")
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"worker {self.namespace} did not get there in {timeout} s: {self.status()}")
-            time.sleep(0.05)
-
-
-def disturb(worker: Worker, kills: int, rng: random.Random) -> None:
-    """Kill a worker so many times, each at a random moment within three seconds after it first applied something."""
-    for _ in range(kills):
-        worker.wait_until(lambda status: status.get("events_applied", 0) > 0)
-        time.sleep(rng.uniform(0.0, 3.0))
-        worker.kill()
-        worker.start()
+Action = tuple[str, Callable[[], None]]
+Reached = Callable[[dict[str, Any]], bool]
 
 
 def run(
-    settings: Settings, data: str, kills: int, rate: int, limit: int | None, seed: int, directory: Path
-) -> Comparison:
-    """Publish while one of two workers is killed; compare both at the end."""
-    config = directory / "crash.toml"
-    config.write_text(
-        f'home = "{settings.home}"\n'
-        f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nprefix = "{settings.kafka.prefix}"\n'
-        f"partitions = {settings.kafka.partitions}\n"
-        f'[redis]\nurl = "{settings.redis.url}"\nprefix = "{settings.redis.prefix}"\n'
-        # Often, so that some kills fall between two checkpoints and some into one.
-        "[model]\ncheckpoint_s = 5\n"
-        # A static identity, as a supervisor would give: the restarted worker need not wait for the dead one to expire.
-        '[worker]\ninstance = "crash"\n'
-    )
-    for namespace in ("killed", "undisturbed"):
-        ensure_topics(msgspec.structs.replace(settings, namespace=namespace))
-    killed, undisturbed = (Worker(settings, namespace, config) for namespace in ("killed", "undisturbed"))
-    store, producer = connect(settings.redis.url), EventProducer(settings)
-    publishing = threading.Thread(
-        target=publish, args=(open_dataset(data), producer), kwargs={"rate": rate, "limit": limit}, daemon=True
-    )
-    try:
-        publishing.start()
-        disturb(killed, kills, random.Random(seed))
-        publishing.join()
-        wanted = ends(settings)
-        for worker in (killed, undisturbed):
-            worker.wait_until(
-                lambda _, worker=worker: applied(settings, store, worker.namespace).items() >= wanted.items()
-            )
-            worker.stop()
-        return compare(settings, store, "killed", "undisturbed")
-    finally:
-        for worker in (killed, undisturbed):
-            worker.kill()
+    data: str, limit: int | None, seed: int, directory: Path, counts: dict[str, int], points: list[str]
+) -> dict[str, Any]:
+    """Publish while a worker is disturbed; compare it at the end; return the figures."""
+    services = LocalServices(Settings(home=str(directory / "data")))
+    with services as settings:
+        for namespace in (_DISTURBED, _UNDISTURBED):
+            ensure_topics(msgspec.structs.replace(settings, namespace=namespace))
+        rng, began = random.Random(seed), time.monotonic()
+        worker = SupervisedWorker(settings, _DISTURBED, directory)
+        workers = [worker]
+        try:
+            actions = planned(Disturbances(worker, services, rng), rng, counts, points)
+            feed = Feed(settings, data, limit, len(actions) + 1)
+            for name, action in actions:
+                disturb(settings, worker, feed, name, action)
+                print(f"{time.monotonic() - began:6.0f} s  {name}", file=sys.stderr)
+            feed.rest()
+            finish(settings, worker)
+            workers.append(SupervisedWorker(settings, _UNDISTURBED, directory))
+            finish(settings, workers[-1])
+            found = compare(settings, connect(settings.redis.url), _DISTURBED, _UNDISTURBED)
+        finally:
+            for each in workers:
+                each.kill()
+    return figures(found, actions, worker, time.monotonic() - began)
+
+
+def planned(disturbances: Disturbances, rng: random.Random, counts: dict[str, int], points: list[str]) -> list[Action]:
+    """Return the disturbances in a random order, each with its name."""
+    actions: list[Action] = [("worker killed", disturbances.kill)] * counts["kills"]
+    actions += [("broker killed", disturbances.broker)] * counts["broker_kills"]
+    actions += [("Redis cut", disturbances.redis)] * counts["redis_kills"]
+    actions += [(name, partial(disturbances.failpoint, name, passes(name, rng))) for name in points]
+    rng.shuffle(actions)
+    return actions
+
+
+def passes(name: str, rng: random.Random) -> int:
+    """Return at which pass of a failpoint to die: steps of every batch are passed all the time, the others once."""
+    return rng.randint(1, 3) if name.partition(":")[2] in _OFTEN else 1
+
+
+def disturb(settings: Settings, worker: SupervisedWorker, feed: Feed, name: str, action: Callable[[], None]) -> None:
+    """Publish the next piece: half of it waits for the worker, half arrives while the disturbance happens."""
+    waiting, arriving = feed.halves()
+    before = worker.status()
+    feed.publish(waiting)
+    if ":" in name:
+        # Who dies again and again at the same event is taken for poisoned by it, and rightly.
+        worker.wait_until(everything(settings, worker), "applied everything")
+    else:
+        worker.wait_until(anything_after(before), "applied anything")
+    feed.trickle(arriving, _TRICKLE_S)
+    action()
+    feed.settle()
+
+
+def anything_after(before: dict[str, Any]) -> Reached:
+    """Return whether a worker has applied an event since it said ``before``, or since its start."""
+
+    def reached(status: dict[str, Any]) -> bool:
+        known = before.get("events_applied", 0) if before.get("pid") == status.get("pid") else 0
+        return bool(status.get("events_applied", 0) > known)
+
+    return reached
+
+
+def everything(settings: Settings, worker: SupervisedWorker) -> Reached:
+    """Return whether everything published so far is applied and durable."""
+    wanted, store = ends(settings), connect(settings.redis.url)
+    return lambda _: applied(settings, store, worker.namespace).items() >= wanted.items()
+
+
+def finish(settings: Settings, worker: SupervisedWorker) -> None:
+    """Wait until everything published is applied and durable, then end the worker in order."""
+    worker.wait_until(everything(settings, worker), "applied everything", 600.0)
+    worker.stop()
+
+
+def figures(found: Comparison, actions: list[Action], worker: SupervisedWorker, seconds: float) -> dict[str, Any]:
+    """Return everything as plain values."""
+    names = [name for name, _ in actions]
+    return {
+        "disturbances": {name: names.count(name) for name in sorted(set(names))},
+        "starts": worker.starts,
+        "seconds": round(seconds),
+        **vars(found),
+        "passed": found.passed,
+    }
 
 
 @click.command(help=__doc__)
 @click.option("--data", required=True, help="A data set's folder or JSON lines.")
-@click.option("--kills", default=5, show_default=True)
-@click.option("--rate", default=2000, show_default=True, help="Events per second published meanwhile.")
+@click.option("--kills", default=0, show_default=True, help="Of the worker, by SIGKILL.")
+@click.option("--failpoints", "all_points", is_flag=True, help="Let it die at every failpoint.")
+@click.option("--failpoint", "points", multiple=True, help="Let it die at this one.")
+@click.option("--broker-kills", default=0, show_default=True)
+@click.option("--redis-kills", default=0, show_default=True)
 @click.option("--limit", type=int, help="Events published.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--json", "out", type=click.Path(dir_okay=False), help="Where the result goes.")
-def main(data: str, kills: int, rate: int, limit: int | None, seed: int, out: str | None) -> None:
-    with tempfile.TemporaryDirectory() as directory, LocalServices(Settings(home=f"{directory}/data")) as settings:
-        found = run(settings, data, kills, rate, limit, seed, Path(directory))
-    result = {"kills": kills, **vars(found), "passed": found.passed}
-    print(json.dumps(result, indent=2))
+def main(
+    data: str,
+    kills: int,
+    all_points: bool,
+    points: tuple[str, ...],
+    broker_kills: int,
+    redis_kills: int,
+    limit: int | None,
+    seed: int,
+    out: str | None,
+) -> None:
+    counts = {"kills": kills, "broker_kills": broker_kills, "redis_kills": redis_kills}
+    chosen = failpoints.names() if all_points else list(points)
+    if not chosen and not any(counts.values()):
+        raise click.UsageError("name a disturbance: --kills N, --failpoints, --broker-kills N or --redis-kills N")
+    with tempfile.TemporaryDirectory() as directory:
+        result = run(data, limit, seed, Path(directory), counts, chosen)
+    print(json.dumps(result, indent=1))
     if out:
-        Path(out).write_text(json.dumps(result))
-    sys.exit(0 if found.passed else 1)
+        Path(out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    sys.exit(0 if result["passed"] else 1)
 
 
 if __name__ == "__main__":

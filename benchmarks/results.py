@@ -1,11 +1,12 @@
 """Write docs/results.md from the figures that the benchmarks left in benchmarks/results.
 
-    python -m benchmarks.event_path --only worker --only consume --json benchmarks/results/event_path.json
-    python -m benchmarks.event_path --only freshness --json benchmarks/results/freshness.json
-    python -m benchmarks.learning_log --json benchmarks/results/learning_log.json
-    python -m benchmarks.engine --memory --memory-events 10000000 --json benchmarks/results/engine.json
+python -m benchmarks.event_path --only worker --only consume --json benchmarks/results/event_path.json
+python -m benchmarks.event_path --only freshness --json benchmarks/results/freshness.json
+python -m benchmarks.learning_log --json benchmarks/results/learning_log.json
+python -m benchmarks.engine --memory --memory-events 10000000 --json benchmarks/results/engine.json
 python -m benchmarks.crash --data FOLDER --json benchmarks/results/crash.json
 headrace run --fresh --data FOLDER --json benchmarks/results/run.json
+headrace run --fresh --data FOLDER --rate 200 --json benchmarks/results/run-200.json      # and --rate 2000
 python -m benchmarks.quality --data FOLDER --json benchmarks/results/quality.json
 python -m benchmarks.results
 """
@@ -16,10 +17,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.parts.quality_page import quality
+from benchmarks.parts.quality_page import pace, quality
 from benchmarks.parts.tables import table
 
 FIGURES = Path(__file__).parent / "results"
+RATES = (200, 2000)
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 
 
@@ -139,7 +141,23 @@ def run(figures: dict[str, Any]) -> str:
 then, except those its user has had, before it is learned.
 
 {table(("what", "found"), rows)}
+
+The same stream at a steady rate, beside the evaluator on it, which is told to learn so many events late:
+
+{table(("what", "HR@10", "NDCG@10"), pace(_paced(figures), _jobs()))}
 """
+
+
+def _paced(fastest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    runs = {f"{rate:,} events/s": FIGURES / f"run-{rate}.json" for rate in RATES}
+    found = {name: json.loads(path.read_text("utf-8")) for name, path in runs.items() if path.exists()}
+    return found | {"as fast as it goes": fastest}
+
+
+def _jobs() -> dict[str, Any]:
+    path = FIGURES / "quality.json"
+    jobs = json.loads(path.read_text("utf-8"))["jobs"] if path.exists() else {}
+    return {name: done["result"] for name, done in jobs.items()}
 
 
 def main() -> None:

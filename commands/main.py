@@ -23,8 +23,13 @@ COMMANDS = {
     "status": "Show the workers: partitions, lag, freshness.",
     "doctor": "Examine the deployment and say what to do.",
     "evaluate": "Measure how good the recommendations are on your events.",
+    "forget": "Forget a person, or what he did with one item.",
+    "export": "Give a person his data, or write a namespace's histories.",
+    "import": "Bring histories into a fresh namespace.",
     "deadletters": "Show what could not be used, and send it again.",
 }
+
+_FILES = {"import": "import_"}  # a word that Python keeps for itself
 
 
 class _Lazy(click.Group):
@@ -34,7 +39,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"commands.{_FILES.get(cmd_name, cmd_name)}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

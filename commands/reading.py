@@ -71,6 +71,11 @@ def identifier(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     return value
 
 
+def optional(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Check an id that may be absent."""
+    return None if value is None else identifier(ctx, param, value)
+
+
 def printable(text: str) -> str:
     """Return text from outside so that it cannot steer the terminal."""
     return "".join(char if char.isprintable() else "�" for char in text)

@@ -17,7 +17,10 @@ import click
 def command(config: str | None, home: str | None, namespace: str | None, instance: str | None, verbose: bool) -> None:
     """Consume events, keep every affected user's list fresh.
 
-    Runs until SIGTERM or Ctrl-C, and then leaves with everything durable. A killed worker goes on where it was.
+    Runs until SIGTERM or Ctrl-C, and then leaves with everything durable. A killed worker goes on where it was: let a
+    supervisor (systemd, Kubernetes, `restart: always`) start it again whenever it ends with another status than 0.
+
+    For tests, the environment variable HEADRACE_FAIL makes it fail on purpose, see docs/failure-modes.md.
 
     \b
     Example:
@@ -31,9 +34,11 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
 
     from infra.local import find_services
     from infra.settings import load_settings
+    from streams import failpoints
     from streams.admin import ensure_topics
     from streams.worker import run
 
+    failpoints.arm(os.environ.get(failpoints.VARIABLE))
     settings = find_services(load_settings(config, home=home, namespace=namespace))
     if instance:
         worker = msgspec.structs.replace(settings.worker, instance=instance)

@@ -18,6 +18,8 @@ TYPES = ("click", "view", "play", "like", "cart", "purchase", "share", "rating",
 """What a visitor can do to an item. Stored states hold positions in this tuple: append, never reorder."""
 NEGATIVE_TYPES = frozenset({"dislike", "skip", "hide"})
 """Not a wish for the item: history and context, but nothing is learned as liked and the item does not return."""
+UNDO = "undo"
+"""Takes back all that the user has done to the item so far. Nothing that is remembered, so it has no place in TYPES."""
 
 
 class InvalidEvent(ValueError):
@@ -46,7 +48,7 @@ else:
 
 
 class Click(msgspec.Struct, omit_defaults=True, gc=False):
-    """What a visitor did to an item: a click, a view, a purchase, a dislike …"""
+    """What a visitor did to an item: a click, a view, a purchase, a dislike …; or that it is taken back."""
 
     user: Id
     item: Id
@@ -156,8 +158,8 @@ def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int
     if kind is Click or kind is Rating:
         event.item = _identifier("item", event.item)
         event.id = event.id if event.id is None else _identifier("id", event.id)
-        if kind is Click and event.type not in TYPES:
-            raise InvalidEvent("unknown type", f"{event.type[:80]!r} is none of {', '.join(TYPES)}")
+        if kind is Click and event.type not in TYPES and event.type != UNDO:
+            raise InvalidEvent("unknown type", f"{event.type[:80]!r} is none of {', '.join((*TYPES, UNDO))}")
         if kind is Rating and not abs(event.rating) <= 1e6:
             raise InvalidEvent("bad rating", f"{event.rating!r} is outside ±1,000,000")
     elif kind is Impression:

@@ -6,7 +6,8 @@ of the log. No user id is in it: a rating carries a hash of its user, because a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,12 +16,20 @@ from numpy.typing import NDArray
 
 from contracts.events import TYPES
 
-FORMAT = 2
+FORMAT = 3
 HISTORY = 50
 """How many of a user's earlier events a lesson carries, newest first."""
 
 TERMS = 128
 """How many terms of an item's content an introduction carries at most."""
+
+ATTRIBUTES = 8
+"""How many attributes of an event's user a lesson carries at most."""
+
+_MOST_OFFSETS = 2**62
+_MOST_TIME = 2**53  # ms; what JSON carries exactly
+_MOST_WEIGHT = 100.0
+_MOST_RATING = 1_000_000.0
 
 
 class UnknownFormat(ValueError):
@@ -57,6 +66,20 @@ class Introduction(msgspec.Struct, array_like=True, frozen=True):
     hashes: bytes = b""
     weights: bytes = b""
     created: int | None = None  # ms since the epoch
+
+
+class Forgotten(msgspec.Struct, array_like=True, frozen=True):
+    """A person who is to be forgotten: his row of the rating model goes.
+
+    The message that asked for it is named, so that a worker that reads it again after a crash does not take away what
+    the person has taught since.
+    """
+
+    rater: int  # hash of the user
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
 
 
 @dataclass(slots=True)
@@ -106,6 +129,8 @@ class Lessons:
         How many attributes of each event's user are known.
     attributes : ndarray of uint32, shape (attribute_lengths.sum(),)
         Hashes of these attributes, event after event, see :mod:`models.attributes`.
+    forgotten : list of Forgotten
+        People to be forgotten, before the record's events are learned.
     """
 
     sources: list[Source]
@@ -127,6 +152,7 @@ class Lessons:
     seen: NDArray[np.uint64]
     attribute_lengths: NDArray[np.uint8]
     attributes: NDArray[np.uint32]
+    forgotten: list[Forgotten] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -139,6 +165,7 @@ class _Record(msgspec.Struct, array_like=True):
     items: list[str]
     introduced: list[Introduction]
     columns: list[bytes]
+    forgotten: list[Forgotten] = []  # since format 3
 
 
 _COLUMNS = (
@@ -159,7 +186,7 @@ _COLUMNS = (
     ("attribute_lengths", "<u1"),
     ("attributes", "<u4"),
 )
-_COLUMNS_OF = {1: 9, FORMAT: len(_COLUMNS)}  # format → how many of them it has
+_READABLE = (FORMAT - 1, FORMAT)
 # Column → lengths of its parts.
 _RAGGED = {"history": "lengths", "value": "lengths", "seen": "had", "attributes": "attribute_lengths"}
 _encoder = msgspec.msgpack.Encoder()
@@ -168,14 +195,24 @@ _decoder = msgspec.msgpack.Decoder(_Record)
 
 def introduction(introduced: list[Introduction]) -> Lessons:
     """Return the lesson that these items exist, and nothing else."""
-    columns = {name: np.zeros(0, dtype) for name, dtype in _COLUMNS}
-    return Lessons(sources=[], items=[], introduced=introduced, **columns)
+    return Lessons(sources=[], items=[], introduced=introduced, **_no_events())
+
+
+def oblivion(forgotten: list[Forgotten]) -> Lessons:
+    """Return the lesson that these people are to be forgotten, and nothing else."""
+    return Lessons(sources=[], items=[], introduced=[], forgotten=forgotten, **_no_events())
+
+
+def _no_events() -> dict[str, Any]:
+    return {name: np.zeros(0, dtype) for name, dtype in _COLUMNS}
 
 
 def encode_lessons(lessons: Lessons) -> bytes:
     """Encode lessons as MessagePack with little-endian columns; Kafka's own compression makes them small."""
     columns = [np.ascontiguousarray(getattr(lessons, name), dtype).tobytes() for name, dtype in _COLUMNS]
-    return _encoder.encode(_Record(FORMAT, lessons.sources, lessons.items, lessons.introduced, columns))
+    return _encoder.encode(
+        _Record(FORMAT, lessons.sources, lessons.items, lessons.introduced, columns, lessons.forgotten)
+    )
 
 
 def decode_lessons(value: bytes) -> Lessons:
@@ -192,12 +229,11 @@ def decode_lessons(value: bytes) -> Lessons:
         record = _decoder.decode(value)
     except msgspec.MsgspecError as error:
         raise ValueError(f"not a learning record: {error}") from error
-    if record.format not in _COLUMNS_OF:
+    if record.format not in _READABLE:
         raise UnknownFormat(f"learning record of format {record.format}, this version reads {FORMAT}: upgrade Headrace")
-    layout = _COLUMNS[: _COLUMNS_OF[record.format]]
-    columns = {name: np.frombuffer(column, dtype) for (name, dtype), column in zip(layout, record.columns, strict=True)}
-    if record.format == 1:
-        columns |= _not_in_format_1(columns)
+    columns = {
+        name: np.frombuffer(column, dtype) for (name, dtype), column in zip(_COLUMNS, record.columns, strict=True)
+    }
     lengths = {len(column) for name, column in columns.items() if name not in _RAGGED}
     whole = all(
         len(columns[name]) == int(np.maximum(columns[sizes], 0).sum(dtype=np.int64)) for name, sizes in _RAGGED.items()
@@ -207,20 +243,39 @@ def decode_lessons(value: bytes) -> Lessons:
     for name, size in (("item", len(record.items)), ("source", len(record.sources))):
         if not ((columns[name] >= 0) & (columns[name] < size)).all():
             raise ValueError(f"not a learning record: its events refer to more than its {size} {name}s")
+    _refuse_beyond_bounds(record, columns)
     for each in record.introduced:
         if len(each.hashes) != 4 * len(each.weights) or len(each.weights) > TERMS:
             raise ValueError(f"not a learning record: the content of {each.item[:40]!r} does not fit itself")
-    return Lessons(sources=record.sources, items=record.items, introduced=record.introduced, **columns)
+    return Lessons(
+        sources=record.sources, items=record.items, introduced=record.introduced, forgotten=record.forgotten, **columns
+    )
 
 
-def _not_in_format_1(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    rated = ~np.isnan(columns["rating"])
-    return {
-        "gap": np.zeros(len(rated), np.int32),
-        "kind": np.where(rated, TYPES.index("rating"), TYPES.index("click")).astype(np.uint8),
-        "value": np.full(len(columns["history"]), np.nan, np.float16),
-        "had": np.full(len(rated), -1, np.int32),
-        "seen": np.zeros(0, np.uint64),
-        "attribute_lengths": np.zeros(len(rated), np.uint8),
-        "attributes": np.zeros(0, np.uint32),
+def _refuse_beyond_bounds(record: _Record, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse what no worker writes, before it can be folded by half or reach beyond an array."""
+    for source in record.sources:
+        if not 0 <= source.first <= source.last < _MOST_OFFSETS or source.partition < 0:
+            raise ValueError(f"not a learning record: {source} is no stretch of a partition")
+    sources = columns["source"]
+    first, last = (np.array([getattr(each, end) for each in record.sources], np.int64) for end in ("first", "last"))
+    weight, lengths = columns["weight"], columns["lengths"]
+    sound = {
+        "offset": (first[sources] <= columns["offset"]) & (columns["offset"] <= last[sources]),
+        "kind": columns["kind"] < len(TYPES),
+        "weight": np.isfinite(weight) & (weight >= 0) & (weight <= _MOST_WEIGHT),
+        "gap": columns["gap"] >= 0,
+        "lengths": lengths <= HISTORY,
+        "attribute_lengths": columns["attribute_lengths"] <= ATTRIBUTES,
+        "time": abs(columns["time"]) < _MOST_TIME,
+        "rating": ~(abs(columns["rating"]) > _MOST_RATING),
     }
+    for name, good in sound.items():
+        if not good.all():
+            raise ValueError(f"not a learning record: {name} {columns[name][~good][0]} is beyond its bounds")
+    for wish in record.forgotten:
+        if not 0 <= wish.rater < 2**64 or not 0 <= wish.offset < _MOST_OFFSETS or wish.partition < 0:
+            raise ValueError(f"not a learning record: {wish} is beyond its bounds")
+    for each in record.introduced:
+        if not 0 <= each.digest < 2**64 or not abs(each.created or 0) < _MOST_TIME:
+            raise ValueError(f"not a learning record: the content of {each.item[:40]!r} is beyond its bounds")

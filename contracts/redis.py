@@ -47,6 +47,8 @@ class Keys:
         self.workers = f"{self._root}:workers"  # hash: worker → JSON, what it says of itself, see ``streams.status``
         self.categories = f"{self._root}:categories"  # set: categories that have lists of their own, see :meth:`shared`
         self.partitions = f"{self._root}:partitions"  # private, integer: how many the users were shared out among
+        self.sources = f"{self._root}:sources"  # private, hash: topic → Kafka's id of the one that states contain
+        self.probe = f"{self._root}:probe"  # private, for a minute: shows that the store takes writes
         self._top = f"{self._root}:top:{{"
 
     def top(self, user: str) -> str:
@@ -80,6 +82,10 @@ class Keys:
     def applied(self, partition: int) -> str:
         """Private, hash: topic → next offset that the stored states of the partition do not contain."""
         return f"{self._root}:applied:{{{partition}}}"
+
+    def trials(self, partition: int) -> str:
+        """Private, hash: topic → JSON, how often the partition was begun without progress, see ``streams.attempts``."""
+        return f"{self._root}:trials:{{{partition}}}"
 
     def watermark(self, partition: int) -> str:
         """Hash: topic → next offset whose lists are not yet written; a reader's own write is in once it has passed."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from contracts.events import KINDS, MAX_ID_BYTES, TYPES
+from contracts.events import KINDS, MAX_ID_BYTES, TYPES, UNDO
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ID: dict[str, Any] = {
@@ -27,7 +27,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "user": _ID,
     "item": _ID,
     "id": {**_ID, "anyOf": [*_ID["anyOf"], {"type": "null"}]},
-    "type": {"enum": list(TYPES)},
+    "type": {"enum": [*TYPES, UNDO]},
     "rating": {"minimum": -1_000_000, "maximum": 1_000_000},
     "time": _TIME,
 }

@@ -17,7 +17,7 @@ class Topic:
     name : str
         Name after the prefix, e.g. ``"clicks"``.
     key : str
-        What the message key is: ``"user"``, ``"item"``, ``"source"`` or ``"none"``.
+        What the message key is: ``"user"``, ``"item"``, ``"source"``, ``"hash"`` (of a user) or ``"none"``.
     cleanup : str
         Kafka's ``cleanup.policy``: ``"delete"`` or ``"compact"``.
     retention_ms : int
@@ -44,10 +44,11 @@ IMPRESSIONS = Topic("impressions", "user", "delete", FOREVER, None, "your progra
 ITEMS = Topic("items", "item", "compact", FOREVER, None, "your programs", "every worker, whole")
 USERS = Topic("users", "user", "compact", FOREVER, None, "your programs", "workers")
 DEADLETTERS = Topic("deadletters", "source", "delete", 30 * DAY_MS, 1, "workers", "headrace deadletters")
+MARKS = Topic("marks", "hash", "compact", FOREVER, 1, "workers", "every worker, whole; replay")
 # Kept longer than any checkpoint, because a worker's model is its checkpoint and the log after it.
 LEARNING = Topic("learning", "none", "delete", 30 * DAY_MS, 1, "workers", "every worker, whole, in order")
 
-PUBLIC = (CLICKS, RATINGS, IMPRESSIONS, ITEMS, USERS, DEADLETTERS)
+PUBLIC = (CLICKS, RATINGS, IMPRESSIONS, ITEMS, USERS, DEADLETTERS, MARKS)
 
 
 def topic_name(topic: Topic, prefix: str, namespace: str) -> str:

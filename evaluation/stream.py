@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from contracts.events import TYPES, Click, InvalidEvent, Item, Rating, decode, encode, identity
+from contracts.events import TYPES, UNDO, Click, InvalidEvent, Item, Rating, decode, encode, identity
 from evaluation.datasets import Dataset
 from evaluation.rows import Dropped
 
@@ -155,6 +155,9 @@ class _Columns:
             decode(type(event), encode(event), event.user.encode(), min(event.time or 0, _LATEST_MS))
         except InvalidEvent as error:
             self.left_out[error.reason] += 1
+            return
+        if isinstance(event, Click) and event.type == UNDO:
+            self.left_out[UNDO] += 1  # what was wished is asked for, whether or not it was regretted
             return
         self.user.append(self.users.setdefault(event.user, len(self.users)))
         self.item.append(self.items.setdefault(event.item, len(self.items)))

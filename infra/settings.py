@@ -50,6 +50,9 @@ class Worker(_Section, frozen=True):
     linger_ms: Annotated[int, Meta(ge=0)] = 5  # wait for a fuller batch
     barrier_ms: Positive = 1000  # how much may be read again after a crash
     session_ms: Positive = _SESSION_MS  # until a crashed worker's partitions move
+    stalled_s: Annotated[int, Meta(ge=0)] = (
+        300  # without any progress though there is input: the process ends; 0 = never
+    )
     instance: str = ""  # static identity where a supervisor restarts the same worker
     group_protocol: Literal["classic", "consumer"] = "classic"  # "consumer" = KIP-848, brokers 4.0 and later
     freshened_per_s: Annotated[int, Meta(ge=0)] = 200  # older lists made anew while there is time

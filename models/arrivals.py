@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from contracts.events import NEGATIVE_TYPES, TYPES
 from contracts.learning import HISTORY
-from models.kernel import kernel
+from models.kernel import inline, kernel
 from models.seen import LENGTH, START
 
 TOPICS = ("clicks", "ratings")
 """The topics whose offsets a state contains."""
 
 # What became of an event.
-APPLIED, REPEAT, DUPLICATE, CONTAINED = 0, 1, 2, 3
+APPLIED, REPEAT, DUPLICATE, CONTAINED, UNDONE = 0, 1, 2, 3, 4
+UNDO = 255
+"""The kind of an event that takes back all that its user has done to its item."""
 
 HOUR_MS = 3_600_000
 TAUGHT_PER_HOUR = 600
@@ -43,7 +45,7 @@ class Arrivals:
     time : ndarray of int64
         Event time, ms since the epoch.
     kind : ndarray of uint8
-        Position in :data:`contracts.events.TYPES`.
+        Position in :data:`contracts.events.TYPES`, or :data:`UNDO`.
     value : ndarray of float32
         The rating, NaN where the event is none.
     topic : ndarray of int8
@@ -70,8 +72,8 @@ class Observed:
     Attributes
     ----------
     outcome : ndarray of int8, shape (n,)
-        ``APPLIED``, ``REPEAT`` (his previous item again: nothing is learned), ``DUPLICATE`` (the same event again) or
-        ``CONTAINED`` (read again after a restart).
+        ``APPLIED``, ``REPEAT`` (his previous item again: nothing is learned), ``DUPLICATE`` (the same event again),
+        ``CONTAINED`` (read again after a restart) or ``UNDONE`` (an item was taken back, if he had it).
     novel : ndarray of bool, shape (n,)
         The item was new to the user.
     n_seen : ndarray of int64, shape (n,)
@@ -163,6 +165,10 @@ def apply(
                 outcome[e] = CONTAINED
                 continue
             offsets[slot, topic[e]] = offset[e]
+        if kind[e] == UNDO:
+            _undo(slot, item[e], events, keys, times, identities, kinds, values, silenced, pool, seen)
+            outcome[e] = UNDONE
+            continue
         n = min(events[slot], HISTORY)
         oldest = time[e]
         same = False
@@ -212,3 +218,37 @@ def apply(
             pool[start + had] = item[e]
             seen[slot, LENGTH] += 1
         outcome[e] = APPLIED
+
+
+@inline
+def _undo(slot, item, events, keys, times, identities, kinds, values, silenced, pool, seen):
+    """Take an item out of what a user has had, as if he had never done anything to it.
+
+    What remains of his recent events moves together; of those before them nothing comes back.
+    """
+    n = min(events[slot], HISTORY)
+    kept = np.empty(HISTORY, np.int64)  # where the events to be kept stand, oldest first
+    m = 0
+    for k in range(n):
+        at = (events[slot] - n + k) % HISTORY
+        if keys[slot, at] != item:
+            kept[m] = at
+            m += 1
+    if m < n:
+        keys[slot, :m] = keys[slot][kept[:m]]
+        times[slot, :m] = times[slot][kept[:m]]
+        identities[slot, :m] = identities[slot][kept[:m]]
+        kinds[slot, :m] = kinds[slot][kept[:m]]
+        values[slot, :m] = values[slot][kept[:m]]
+        bits = np.uint64(0)
+        for k in range(m):
+            bits |= ((silenced[slot] >> np.uint64(kept[k])) & np.uint64(1)) << np.uint64(k)
+        silenced[slot] = bits
+        events[slot] = m
+    start, had = seen[slot, START], seen[slot, LENGTH]
+    m = 0
+    for k in range(start, start + had):
+        if pool[k] != item:
+            pool[start + m] = pool[k]
+            m += 1
+    seen[slot, LENGTH] = m

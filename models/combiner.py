@@ -7,7 +7,8 @@ learn.
 
 Each context has the common weights and a shift of its own, so the rare context learns from the frequent one. Every
 eighth event of a user who goes on teaches, every second of one who comes back (:func:`teaches`); where the catalogue is
-large, fewer, so that scoring all items costs the same few microseconds an event everywhere.
+large, fewer, so that scoring all items costs the same few microseconds an event everywhere. Contexts of absence begin
+with more of popularity, see docs/decisions/blend.md.
 
 References
 ----------
@@ -29,6 +30,10 @@ from models.selection import EXCLUDED, counts_above, select
 
 # Strong on dense and on sparse data alike; an opinion counts a little until clicks say how much.
 PRESET = np.array([1.0, 0.5, 0.5, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+# Who has been away is met by fewer lessons than it takes to learn how much more popularity says of him.
+_RETURN_TO_POPULAR = (0.0, 0.3, 0.6)  # by context
+_SHIFTS = np.zeros((len(CONTEXTS), len(SCORERS)))
+_SHIFTS[:, SCORERS.index("popular")] = _RETURN_TO_POPULAR
 _TOTAL = float(np.abs(PRESET).sum())
 COMPETE = 100
 """How many of the best items an event's item is chosen from."""
@@ -82,7 +87,7 @@ class Combiner(RowArrays):
     def __init__(self) -> None:
         n = len(SCORERS)
         self.base = PRESET.copy()
-        self.shifts = np.zeros((len(CONTEXTS), n))
+        self.shifts = _SHIFTS.copy()
         self.base_sums = np.full(n, _FIRST)
         self.shift_sums = np.full((len(CONTEXTS), n), _FIRST)
         self.sharpness = np.array([1.0, _FIRST])
@@ -219,7 +224,7 @@ def _step(z, context, c):
         g = beta * gradient[f] + _PULL * (c.base[f] - PRESET[f])
         c.base_sums[f] += g * g
         c.base[f] -= _RATE * g / np.sqrt(c.base_sums[f])
-        g = beta * gradient[f] + _PULL * c.shifts[context, f]
+        g = beta * gradient[f] + _PULL * (c.shifts[context, f] - _SHIFTS[context, f])
         c.shift_sums[context, f] += g * g
         c.shifts[context, f] -= _RATE * g / np.sqrt(c.shift_sums[context, f])
     c.sharpness[1] += (along * beta) ** 2
@@ -229,5 +234,3 @@ def _step(z, context, c):
         norm += abs(c.base[f])
     for f in range(n):
         c.base[f] *= _TOTAL / norm
-        for context_ in range(len(c.shifts)):
-            c.shifts[context_, f] *= _TOTAL / norm

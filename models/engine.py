@@ -15,8 +15,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating, identity, item_key
+from contracts.events import NEGATIVE_TYPES, TYPES, UNDO, Click, Rating, identity, item_key
 from contracts.learning import HISTORY, Lessons, Source
+from models import arrivals as arriving
 from models import policy, ranking
 from models.arrivals import APPLIED, TAUGHT_PER_HOUR, TAUGHT_PER_ITEM, TOPICS, Arrivals, Observed, opinions
 from models.attributes import FEATURES
@@ -33,7 +34,7 @@ from models.shared import largest
 from models.similar import similar
 from models.users import UserTable
 
-_KINDS = {name: position for position, name in enumerate(TYPES)}
+_KINDS = {name: position for position, name in enumerate(TYPES)} | {UNDO: arriving.UNDO}
 WEIGHTS: Mapping[str, float] = {name: 0.0 if name in NEGATIVE_TYPES else 1.0 for name in TYPES}
 """How much each type of event counts as a wish for its item, unless the settings say otherwise."""
 _LONGEST_S = np.iinfo(np.int32).max
@@ -150,7 +151,7 @@ class Engine:
         self.users = UserTable(resident_users, taught_per_hour, taught_per_item)
         self.availability = Availability(self.items.catalogue)
         self.labels = Labels(self.items.catalogue)
-        self._weights = {**WEIGHTS, **(weights or {})}
+        self._weights = {**WEIGHTS, **(weights or {}), UNDO: 0.0}
 
     @property
     def revision(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.learning import Lessons
+from contracts.learning import Forgotten, Lessons
 from models.arrays import RowArrays
 from models.attributes import Attributes
 from models.catalogue import Catalogue
@@ -116,6 +116,7 @@ class ItemModel:
         if position < self.position:
             return 0
         self.position = position + 1
+        self._forget(lessons.forgotten)
         clock, ticks = self.catalogue.clock, self.catalogue.ticks
         introduced = self._admit([each.item for each in lessons.introduced])
         self.catalogue.introduced[introduced] = True
@@ -282,6 +283,14 @@ class ItemModel:
             for part in self._parts().values():
                 part.grow(capacity)
             self.content.grow(capacity)
+
+    def _forget(self, forgotten: list[Forgotten]) -> None:
+        """Let people's rows of the rating model go, once for each message that asked for it."""
+        for each in forgotten:
+            source = each.topic, each.topic_id, each.partition
+            if each.offset > self._learned.get(source, -1):
+                self._learned[source] = each.offset
+                self.ratings.forget(each.rater)
 
     def _fresh(self, lessons: Lessons) -> NDArray[np.bool_]:
         """Return which events were not learned before, and note the record's sources as learned."""

@@ -70,6 +70,13 @@ class RatingModel:
             self._model.u_biases.pop(gone, None)
             self._model.u_latents.pop(gone, None)
 
+    def forget(self, rater: int) -> None:
+        """Forget a user; he starts anew when he returns."""
+        if rater in self._raters:
+            del self._raters[rater]
+            self._model.u_biases.pop(rater, None)
+            self._model.u_latents.pop(rater, None)
+
     def release(self, rows: NDArray[np.int32]) -> None:
         """Forget these items."""
         for row in rows.tolist():

@@ -85,6 +85,16 @@ class SeenItems:
         _gather(self.pool, self.stretches[slots, START], starts, lengths, values)
         return values, starts
 
+    def is_empty(self, slot: int) -> bool:
+        """Return whether nothing stands in the list of a slot."""
+        return bool(self.stretches[slot, LENGTH] == 0)
+
+    def wipe(self, slot: int) -> None:
+        """Overwrite the list of a slot; one that moved before has left copies behind, which are overwritten later."""
+        start, _, room = self.stretches[slot]
+        self.pool[start : start + room] = 0
+        self.stretches[slot] = 0
+
     def clear(self) -> None:
         """Let all lists go."""
         self._end = 0

@@ -2,9 +2,9 @@
 
 Little-endian: header (format, length of the history, bytes of a rating, number of attributes, events ever, last offsets
 contained of clicks and ratings, number of seen items, hour of the newest event and events in it, which of the recent
-events did not teach), then the history oldest first as columns (item keys, times, identities, kinds, ratings), hashes
-of his attributes, the keys of all seen items, and a checksum of it all. Ratings take no bytes where there are none and
-two where these hold them exactly. Format 1 had no ratings and ended its header with the number of seen items.
+events did not teach, generation), then the history oldest first as columns (item keys, times, identities, kinds,
+ratings), hashes of his attributes, the keys of all seen items, and a checksum of it all. Ratings take no bytes where
+there are none and two where these hold them exactly. Format 2 had no generation.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-FORMAT = 2
+FORMAT = 3
 
 _HEADER = struct.Struct("<BBBBIqqI")
 _QUOTA = struct.Struct("<IIQ")
+_GENERATION = struct.Struct("<q")
 _CHECKSUM = struct.Struct("<I")
 _MOST = 2**32 - 1
 
@@ -50,6 +51,9 @@ class UserState:
         Hashes of his attributes.
     seen : ndarray of uint64
         Keys of all items that he has had.
+    generation : int
+        That of the mark of a person who was forgotten and has come back since, 0 = never: a state of an earlier one is
+        void.
     """
 
     events: int
@@ -63,6 +67,7 @@ class UserState:
     values: NDArray[np.float32]
     attributes: NDArray[np.uint32]
     seen: NDArray[np.uint64]
+    generation: int = 0
 
 
 def encode_state(state: UserState) -> bytes:
@@ -80,6 +85,7 @@ def encode_state(state: UserState) -> bytes:
                 len(state.seen),
             ),
             _QUOTA.pack(*(min(value, _MOST) for value in state.quota), state.silenced),
+            _GENERATION.pack(state.generation),
             state.keys.astype("<u8", copy=False).tobytes(),
             state.times.astype("<i8", copy=False).tobytes(),
             state.identities.astype("<u8", copy=False).tobytes(),
@@ -103,21 +109,26 @@ def decode_state(value: bytes) -> UserState:
     if len(value) < _HEADER.size + _CHECKSUM.size:
         raise CorruptState(f"a user state of {len(value)} bytes")
     format_, n, width, n_attributes, events, clicks, ratings, n_seen = _HEADER.unpack_from(value)
-    if format_ not in (1, FORMAT):
+    if format_ not in (2, FORMAT):
         raise CorruptState(f"a user state of format {format_}, this version reads {FORMAT}")
     body, checksum = value[: -_CHECKSUM.size], _CHECKSUM.unpack(value[-_CHECKSUM.size :])[0]
-    at = _HEADER.size + (0 if format_ == 1 else _QUOTA.size)
+    at = _HEADER.size + _QUOTA.size + (_GENERATION.size if format_ == FORMAT else 0)
     if len(body) != at + n * (25 + width) + 4 * n_attributes + 8 * n_seen or xxhash.xxh32_intdigest(body) != checksum:
         raise CorruptState("a user state whose checksum does not fit")
-    columns: list[NDArray[Any]] = []
-    hour, count, silenced = (0, 0, 0) if format_ == 1 else _QUOTA.unpack_from(value, _HEADER.size)
+    columns: list[Any] = []
+    hour, count, silenced = _QUOTA.unpack_from(value, _HEADER.size)
+    (generation,) = _GENERATION.unpack_from(value, _HEADER.size + _QUOTA.size) if format_ == FORMAT else (0,)
     rated = (f"<f{width or 2}", n if width else 0)
     rest = (("<u4", n_attributes), ("<u8", n_seen))
     for dtype, length in (("<u8", n), ("<i8", n), ("<u8", n), ("<u1", n), rated, *rest):
         columns.append(np.frombuffer(body, dtype, length, at))
         at += columns[-1].nbytes
     columns[4] = columns[4].astype(np.float32) if width else np.full(n, np.nan, np.float32)
-    return UserState(events, (clicks, ratings), (hour, count), silenced, *columns)
+    keys, times, identities, kinds, values, attributes, seen = columns
+    return UserState(
+        events, (clicks, ratings), (hour, count), silenced,
+        keys, times, identities, kinds, values, attributes, seen, generation,
+    )  # fmt: skip
 
 
 def _compact(values: NDArray[np.float32]) -> NDArray[np.floating]:

@@ -8,8 +8,7 @@ never staler than the item model, and deleting the state deletes what was learne
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,9 @@ from contracts.learning import HISTORY
 from models.arrivals import TAUGHT_PER_HOUR, TAUGHT_PER_ITEM, TOPICS, Arrivals, Observed, apply, unobserved
 from models.attributes import FEATURES
 from models.kernel import grown, kernel
+from models.picture import Picture, ring_of
 from models.seen import LENGTH, SeenItems
-from models.user_state import UserState, decode_state, encode_state
+from models.user_state import decode_state
 
 SHOWN = 10
 """So many heads of each user's list are remembered, for measuring it."""
@@ -39,61 +39,13 @@ class Limits(NamedTuple):
     """After so long a user is gone."""
 
 
-@dataclass(slots=True)
-class Picture:
-    """What was known of some users at one moment, copied: it may be encoded in another thread, later.
+class Rebirth(NamedTuple):
+    """How somebody starts who was forgotten: with nothing, and as if his earlier events were contained."""
 
-    Attributes
-    ----------
-    names : list of str
-    events, offsets, quota, silenced, keys, times, identities, kinds, values : ndarray
-        The table's rows of these users.
-    attributes, n_attributes : ndarray
-        Hashes of their attributes, and how many there are.
-    seen, starts, lengths : ndarray
-        Their seen items, one list after the other.
-    """
-
-    names: list[str]
-    events: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    quota: NDArray[np.int64]
-    silenced: NDArray[np.uint64]
-    keys: NDArray[np.uint64]
-    times: NDArray[np.int64]
-    identities: NDArray[np.uint64]
-    kinds: NDArray[np.uint8]
-    values: NDArray[np.float32]
-    attributes: NDArray[np.uint32]
-    n_attributes: NDArray[np.uint8]
-    seen: NDArray[np.uint64]
-    starts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-
-    def encoded(self) -> list[tuple[str, bytes]]:
-        """Return (user, stored form) of each, see :mod:`models.user_state`."""
-        return [(name, self._encode(row)) for row, name in enumerate(self.names)]
-
-    def _encode(self, row: int) -> bytes:
-        events, start = int(self.events[row]), int(self.starts[row])
-        ring = _ring(events)
-        clicks, ratings = self.offsets[row].tolist()
-        hour, count = self.quota[row].tolist()
-        return encode_state(
-            UserState(
-                events,
-                (clicks, ratings),
-                (hour, count),
-                int(self.silenced[row]),
-                self.keys[row, ring],
-                self.times[row, ring],
-                self.identities[row, ring],
-                self.kinds[row, ring],
-                self.values[row, ring],
-                self.attributes[row, : int(self.n_attributes[row])],
-                self.seen[start : start + int(self.lengths[row])],
-            )
-        )
+    generation: int
+    """Of the mark; a state of an earlier one is void."""
+    offsets: tuple[int, ...]
+    """Last offsets before it of the user's partition, in the order of :data:`models.arrivals.TOPICS`; -1 = none."""
 
 
 class UserTable:
@@ -135,7 +87,9 @@ class UserTable:
         self._present = np.zeros(capacity, np.bool_)
         self._used = np.zeros(capacity, np.int64)
         self._dirty = np.zeros(capacity, np.bool_)
+        self._generations = np.zeros(capacity, np.int64)
         self._seen = SeenItems(capacity, self._in_use)
+        self._erased: dict[str, None] = {}  # whose stored states must go
 
     def __len__(self) -> int:
         """Return the number of resident users."""
@@ -145,8 +99,10 @@ class UserTable:
         """Return those of the users that must be loaded before their events can be applied."""
         return [user for user in dict.fromkeys(users) if user not in self._slots]
 
-    def admit(self, user: str, state: bytes | None) -> None:
+    def admit(self, user: str, state: bytes | None, rebirth: Rebirth | None = None) -> None:
         """Make a user resident, new or with a stored state; a resident user stays as he is.
+
+        Who was forgotten (``rebirth``) starts anew, unless the state is of the time after.
 
         Raises
         ------
@@ -156,9 +112,12 @@ class UserTable:
         if user in self._slots:
             return
         known = None if state is None else decode_state(state)
+        if rebirth and known and known.generation < rebirth.generation:
+            known = None
         slot = self._take_slot(user)
         self._events[slot] = 0
-        self._offsets[slot] = -1
+        self._offsets[slot] = rebirth.offsets if rebirth else -1
+        self._generations[slot] = rebirth.generation if rebirth else 0
         self._quota[slot] = 0
         self._silenced[slot] = 0
         self._n_attributes[slot] = 0
@@ -168,7 +127,7 @@ class UserTable:
         self._used[slot] = self._clock
         self._seen.put(slot, _NOTHING if known is None else known.seen)
         if known is not None:
-            ring = _ring(known.events)
+            ring = ring_of(known.events)
             self._events[slot] = known.events
             self._keys[slot, ring] = known.keys
             self._times[slot, ring] = known.times
@@ -178,7 +137,27 @@ class UserTable:
             self._offsets[slot] = known.offsets
             self._quota[slot] = known.quota
             self._silenced[slot] = known.silenced
+            self._generations[slot] = known.generation
             self._keep_attributes(slot, known.attributes)
+
+    def erase(self, user: str) -> None:
+        """Forget a resident user: nothing of him remains here, and his stored state is to go, see :meth:`changed`."""
+        slot = self._slots.pop(user)
+        self.names[slot] = ""
+        for column in self._columns():
+            column[slot] = 0
+        self._seen.wipe(slot)
+        self._free.append(slot)
+        self._erased[user] = None
+
+    def is_stale(self, user: str, rebirth: Rebirth) -> bool:
+        """Return whether a user is resident with what was known of him before he was forgotten."""
+        slot = self._slots.get(user)
+        return slot is not None and int(self._generations[slot]) < rebirth.generation
+
+    def is_blank(self, slot: int) -> bool:
+        """Return whether nothing is known of a resident user."""
+        return bool(self._events[slot] == 0 and self._n_attributes[slot] == 0 and self._seen.is_empty(slot))
 
     def slot(self, user: str) -> int:
         """Return the slot of a resident user."""
@@ -282,7 +261,8 @@ class UserTable:
         """Return a picture of all users changed since the last call; :meth:`evict` once they are stored."""
         slots = np.flatnonzero(self._dirty).astype(np.int32)
         self._dirty[slots] = False
-        return self._picture(slots)
+        erased, self._erased = list(self._erased), {}
+        return self._picture(slots, erased)
 
     def evict(self) -> None:
         """Let the longest unused users go where there are too many; for when what :meth:`changed` gave is durable."""
@@ -296,12 +276,24 @@ class UserTable:
         self._let_go(slots[np.argsort(self._used[slots], kind="stable")[:surplus]])
 
     def forget(self, users: Iterable[str]) -> None:
-        """Let some users go, stored or not; for when they belong to another worker."""
-        self._let_go(np.fromiter((self._slots[user] for user in users), np.int64))
+        """Let some users go, stored or not; for when they belong to another worker.
+
+        Who was erased is the other's to remove as well.
+        """
+        users = list(users)
+        for user in users:
+            self._erased.pop(user, None)
+        self._let_go(np.array([self._slots[user] for user in users if user in self._slots], np.int64))
+
+    def erased(self) -> list[str]:
+        """Return who was erased and whose stored state may still be there."""
+        return list(self._erased)
 
     def clear(self) -> None:
         """Let all users go; for when they are stored and may change elsewhere."""
         self._slots.clear()
+        self._erased.clear()
+        self.names = [""] * len(self.names)
         self._free = list(range(len(self.names)))
         self._dirty[:] = self._present[:] = False
         self._seen.clear()
@@ -314,7 +306,7 @@ class UserTable:
     def history(self, user: str) -> list[tuple[int, int, int]]:
         """Return (item key, time, kind) of a resident user's recent events, oldest first."""
         slot = self._slots[user]
-        ring = _ring(int(self._events[slot]))
+        ring = ring_of(int(self._events[slot]))
         columns = (self._keys[slot, ring], self._times[slot, ring], self._kinds[slot, ring])
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
@@ -329,7 +321,7 @@ class UserTable:
             self._free.append(slot)
         self._dirty[slots] = self._present[slots] = False
 
-    def _picture(self, slots: NDArray[np.int32]) -> Picture:
+    def _picture(self, slots: NDArray[np.int32], erased: list[str] | None = None) -> Picture:
         seen, starts, lengths = self.seen(slots)
         return Picture(
             [self.names[slot] for slot in slots],
@@ -347,11 +339,16 @@ class UserTable:
             seen,
             starts,
             lengths,
+            self._generations[slots],
+            erased or [],
         )
 
     def _keep_attributes(self, slot: int, attributes: NDArray[np.uint32]) -> None:
         self._attributes[slot, : len(attributes)] = attributes
         self._n_attributes[slot] = len(attributes)
+
+    def _columns(self) -> Iterator[NDArray[Any]]:
+        return (getattr(self, name) for name in _COLUMNS)
 
     def _in_use(self) -> NDArray[np.int64]:
         return np.flatnonzero(self._present)
@@ -371,22 +368,18 @@ class UserTable:
 
     def _grow(self) -> None:
         capacity = 2 * len(self._events)
-        for name in (
-            "_events", "_keys", "_times", "_identities", "_kinds", "_values", "_offsets", "_quota", "_silenced",
-            "_attributes", "_n_attributes", "_present", "made", "acted",
-            "_used", "_dirty", "listed", "shown",
-        ):  # fmt: skip
+        for name in _COLUMNS:
             setattr(self, name, grown(getattr(self, name), capacity))
         self._seen.grow(capacity)
 
 
+_COLUMNS = (
+    "_events", "_keys", "_times", "_identities", "_kinds", "_values", "_offsets", "_quota", "_silenced",
+    "_attributes", "_n_attributes", "_present", "_used", "_dirty", "_generations",
+    "listed", "shown", "made", "acted",
+)  # fmt: skip
 _NOTHING = np.zeros(0, np.uint64)
 _UNLIMITED = np.iinfo(np.int64).max
-
-
-def _ring(events: int) -> NDArray[np.int64]:
-    """Return where the recent ones of so many events stand, oldest first."""
-    return np.arange(events - min(events, HISTORY), events) % HISTORY
 
 
 @kernel

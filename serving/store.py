@@ -84,30 +84,52 @@ class Store:
         return loaded
 
     def write_lists(
-        self, lists: Sequence[tuple[int, str, bytes]], watermarks: Offsets, epochs: Epochs
+        self,
+        lists: Sequence[tuple[int, str, bytes]],
+        watermarks: Offsets,
+        epochs: Epochs,
+        gone: Sequence[tuple[int, str]] = (),
     ) -> frozenset[int]:
         """Write users' lists, given as (home partition, user, list), then how far the input has come.
 
-        A reader who sees the watermark sees the lists.
+        A reader who sees the watermark sees the lists. Before, the lists of who is ``gone`` are removed.
         """
+        refused = self._remove([(partition, self._keys.top(user)) for partition, user in gone], epochs)
         values: dict[int, list[tuple[str, bytes]]] = {}
         for partition, user, value in lists:
             values.setdefault(partition, []).append((self._keys.top(user), value))
         marks: dict[int, list[tuple[str, int]]] = {}
         for (topic, partition), offset in watermarks.items():
             marks.setdefault(partition, []).append((topic, offset))
-        return self._fence.replace(values, marks, epochs, self._list_ttl_s)
+        return refused | self._fence.replace(values, marks, epochs, self._list_ttl_s)
 
     def write_states(
-        self, states: Sequence[tuple[int, str, bytes]], vectors: Iterable[tuple[int, str, bytes]], epochs: Epochs
+        self,
+        states: Sequence[tuple[int, str, bytes]],
+        vectors: Iterable[tuple[int, str, bytes]],
+        epochs: Epochs,
+        erased: Sequence[tuple[int, str]] = (),
     ) -> frozenset[int]:
-        """Write users' states and published vectors, both given as (home partition, user, value)."""
+        """Write users' states and published vectors, both given as (home partition, user, value).
+
+        Before, those of who was ``erased`` are removed.
+        """
+        keys = self._keys
+        refused = self._remove(
+            [(home, key) for home, user in erased for key in (keys.state(home, user), keys.user_vector(user))], epochs
+        )
         values: dict[int, list[tuple[str, bytes]]] = {}
         for partition, user, state in states:
             values.setdefault(partition, []).append((self._keys.state(partition, user), state))
         for partition, user, vector in vectors:
             values.setdefault(partition, []).append((self._keys.user_vector(user), vector))
-        return self._fence.replace(values, {}, epochs)
+        return refused | self._fence.replace(values, {}, epochs)
+
+    def _remove(self, keys: Iterable[tuple[int, str]], epochs: Epochs) -> frozenset[int]:
+        commands: dict[int, list[Command]] = {}
+        for partition, key in keys:
+            commands.setdefault(partition, []).append(("DEL", key))
+        return self._fence.write(commands, epochs) if commands else frozenset()
 
     def write_applied(
         self, offsets: Offsets, before: Offsets, epochs: Epochs, run_ids: Mapping[int, str]
@@ -141,6 +163,30 @@ class Store:
             for partition in partitions
             for topic, offset in self._client.hgetall(self._keys.applied(partition)).items()
         }
+
+    def remember_sources(self, ids: Mapping[str, str]) -> dict[str, str]:
+        """Return the ids of the topics that the stored states were made from; these, where none is known yet."""
+        pipeline = self._client.pipeline(transaction=False)
+        for topic, topic_id in ids.items():
+            pipeline.hsetnx(self._keys.sources, topic, topic_id)
+        pipeline.hmget(self._keys.sources, list(ids))
+        return {topic: known.decode() for topic, known in zip(ids, pipeline.execute()[-1], strict=True)}
+
+    def trials(self, partitions: Iterable[int]) -> dict[tuple[str, int], bytes]:
+        """Return what :meth:`write_trials` wrote: (topic, partition) → value."""
+        return {
+            (topic.decode(), partition): value
+            for partition in partitions
+            for topic, value in self._client.hgetall(self._keys.trials(partition)).items()
+        }
+
+    def write_trials(self, trials: Mapping[tuple[str, int], bytes | None]) -> None:
+        """Remember how often partitions were begun and which of their events are poison; None = forget it."""
+        pipeline = self._client.pipeline(transaction=False)
+        for (topic, partition), value in trials.items():
+            key = self._keys.trials(partition)
+            pipeline.hdel(key, topic) if value is None else pipeline.hset(key, topic, value)
+        pipeline.execute()
 
     # What belongs to nobody: written by the owner of one partition, under its epoch; returns whether it was.
 
@@ -206,6 +252,14 @@ class Store:
         """Return what workers say of themselves, by their names."""
         found = self._client.hgetall(self._keys.workers).items()
         return {worker.decode(): orjson.loads(value) for worker, value in found}
+
+    def takes_writes(self) -> bool:
+        """Return whether the store answers and is neither full nor read-only."""
+        try:
+            self._client.set(self._keys.probe, 1, ex=60)
+        except redis.RedisError:
+            return False
+        return True
 
     def forget_workers(self, before_ms: int) -> None:
         """Remove what workers said of themselves before a time, ms since the epoch."""

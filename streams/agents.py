@@ -8,14 +8,15 @@ import faust
 from mode import CrashingSupervisor
 
 from streams.applier import Applier
+from streams.attempts import Attempts
 from streams.records import Records
 
 
-def declare(app: faust.App, channels: dict[str, Any], applier: Applier) -> None:
+def declare(app: faust.App, channels: dict[str, Any], applier: Applier, attempts: Attempts) -> None:
     """Declare the agents.
 
     An exception in an agent ends the process (``CrashingSupervisor``): applying again in memory would count twice, and
-    a restart goes on from what is durable.
+    a restart goes on from what is durable, and finds the event that raises, see :mod:`streams.attempts`.
 
     Parameters
     ----------
@@ -24,19 +25,21 @@ def declare(app: faust.App, channels: dict[str, Any], applier: Applier) -> None:
         ``clicks``, ``ratings`` and ``users``.
     applier : Applier
         Where events go.
+    attempts : Attempts
+        Through which they go there.
     """
 
     @app.agent(channels["clicks"], name="clicks", supervisor_strategy=CrashingSupervisor)
     async def clicks(stream: faust.StreamT[Records]) -> None:
         async for records in stream:
-            await applier.apply(records)
+            await attempts.through(records, applier.apply)
 
     @app.agent(channels["ratings"], name="ratings", supervisor_strategy=CrashingSupervisor)
     async def ratings(stream: faust.StreamT[Records]) -> None:
         async for records in stream:
-            await applier.apply(records)
+            await attempts.through(records, applier.apply)
 
     @app.agent(channels["users"], name="users", supervisor_strategy=CrashingSupervisor)
     async def users(stream: faust.StreamT[Records]) -> None:
         async for records in stream:
-            await applier.describe(records)
+            await attempts.through(records, applier.describe)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -20,17 +20,21 @@ from numpy.typing import NDArray
 
 from contracts.events import Click, Rating
 from contracts.topics import partition_of
-from models.arrivals import APPLIED, DUPLICATE
+from infra.errors import BrokerError
+from models.arrivals import APPLIED, DUPLICATE, UNDONE
 from models.engine import Engine, Observation
-from models.user_state import CorruptState
 from serving.store import Store
+from streams import failpoints
 from streams.deadletters import DeadLetters
 from streams.epochs import Epochs
+from streams.forgetting import Forgetting, forgotten
 from streams.intake import Events, Letters, decode_events, decode_users
 from streams.learning import LearningLog
 from streams.lists import ListMaker
-from streams.outbox import Outbox, stubbornly
+from streams.marks import Marks
+from streams.outbox import Outbox
 from streams.records import Records
+from streams.residents import Residents
 from streams.status import Status
 
 # Below so many events, waking another thread costs more than it saves.
@@ -39,6 +43,8 @@ _WORTH_A_THREAD = 64
 _NOBODY = np.zeros(0, np.int32)
 # Batches that share their lists, at most.
 _TOGETHER = 4
+# Users whose partitions are remembered.
+_HOMES = 200_000
 
 
 @dataclass(slots=True)
@@ -51,8 +57,15 @@ class _Applied:
 
     @property
     def slots(self) -> NDArray[np.int32]:
-        """The users for whom it brought something new."""
-        return np.asarray(self.observation.slots[self.observation.observed.outcome == APPLIED])
+        """The users for whom it changed something."""
+        outcome = self.observation.observed.outcome
+        return np.asarray(self.observation.slots[(outcome == APPLIED) | (outcome == UNDONE)])
+
+    @property
+    def undone(self) -> list[int]:
+        """The users who took something back."""
+        undone: list[int] = self.observation.slots[self.observation.observed.outcome == UNDONE].tolist()
+        return undone
 
 
 class Applier:
@@ -75,6 +88,8 @@ class Applier:
         Told of partitions where writes were refused, and under which epochs.
     in_flight : callable
         Returns how many batches the consumer has handed over that are not done.
+    forgetting : Forgetting
+        Makes marks of who wishes to be forgotten.
     warn : callable
         Told, once, of events that do not lie on their user's partition.
     """
@@ -96,19 +111,22 @@ class Applier:
         epochs: Epochs,
         refused: Callable[[frozenset[int], Mapping[int, int]], Awaitable[None]],
         in_flight: Callable[[], int],
+        forgetting: Forgetting,
         warn: Callable[[str], None],
     ) -> None:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._lists, self._status = letters, lists, status
         self._kinds, self._topic_ids, self._score_every, self._warn = kinds, topic_ids, score_every, warn
         self._in_flight, self._epochs, self._refused = in_flight, epochs, refused
+        self._forgetting = forgetting
         self._taken = 0  # batches taken over that are not done
         self._held: list[_Applied] = []
         self._lock = asyncio.Lock()
         self._beside = ThreadPoolExecutor(1, "rank")
         self._warned = False
         self.applied: dict[tuple[str, int], int] = {}
-        self.home: Callable[[str], int] = lru_cache(maxsize=200_000)(lambda user: partition_of(user, partitions))
+        self.home: Callable[[str], int] = lru_cache(maxsize=_HOMES)(lambda user: partition_of(user, partitions))
+        self._residents = Residents(engine.users, store, outbox, forgetting.marks, self.home, warn)
 
     async def apply(self, records: Records) -> None:
         """Apply a batch; its lists are on their way to Redis then, and there when ``records.done`` is called."""
@@ -118,46 +136,64 @@ class Applier:
                 records.done()
                 self._hand_over_held()
                 return
+            self._check_order(records)
             self._taken += 1
+            await self._know_marks(records)
             given = self._decode(records)
-            states = await self._load(event.user for event in given.batch.events)
-            self._admit(states)
+            self._residents.admit(await self._residents.load(event.user for event in given.batch.events))
             # Nothing is awaited from here on: no other batch, and no barrier, can see half of this one.
             self._log.fold()
-            observation = self._engine.observe(given.batch)
+            observation = self._observe(given)
             self._lists.heard_of(observation.slots)
             self._held.append(_Applied(records, given, observation))
             self.applied.update(records.next_offsets)
-            more = self._in_flight() > self._taken and len(self._held) < _TOGETHER
+            more = not records.alone and self._in_flight() > self._taken and len(self._held) < _TOGETHER
             lists = self._measured(observation, _NOBODY if more else self._of_held())
             if not more:
                 self._hand_over(lists)
 
     async def describe(self, records: Records) -> None:
-        """Take over what is known of users beside their events; who has none gets a list from it at once."""
+        """Take over what is known of users beside their events; who has none gets a list from it at once.
+
+        Who wishes to be forgotten is so before any other event is applied.
+        """
         async with self._lock:
             self._hand_over_held()
             records = records.ours()
             if not records.stretches:
                 records.done()
                 return
+            self._check_order(records)
             self._taken += 1
             given = decode_users(records, self.home, foreign=self._epochs.all)
-            self._admit(await self._load(given.attributes))
+            wishes = {wish.user: wish for wish in given.wishes}
+            await self._forgetting.mark(given.wishes)
+            known = given.attributes(self._marks)
+            self._residents.admit(await self._residents.load([*known, *wishes]))
             self._log.fold()
             users = self._engine.users
-            slots = np.array([users.slot(user) for user in given.attributes], np.int32)
-            for slot, attributes in zip(slots.tolist(), given.attributes.values(), strict=True):
+            gone = self._residents.forget(user for user in wishes if user not in known)
+            slots = np.array([users.slot(user) for user in known], np.int32)
+            for slot, attributes in zip(slots.tolist(), known.values(), strict=True):
                 users.describe(slot, attributes)
             self._lists.heard_of(slots)
             lists = self._lists.make(slots[~users.active(slots)])
             epochs = self._epochs.now
             self.applied.update(records.next_offsets)
             self._status.described += len(slots)
-            self._status.forgets_ignored += given.forgets
+            self._status.forgotten += sum(not wishes[user].told for user in gone)
+            past = [*gone, *(user for user in wishes if user in known)]
+            oblivion = forgotten(wishes, self._marks)
+            if gone:
+                self._forget_names()
 
         async def deliver() -> None:
-            await self._write(lists, records.next_offsets, epochs)
+            await self._write(lists, records.next_offsets, epochs, past)
+            if wishes:
+                self._log.append(oblivion)
+                for wish in wishes.values():
+                    if not wish.told:
+                        self._forgetting.clear_wish(wish)
             self._send(given.letters)
             self._done(records)
             self._status.lists_written += len(lists)
@@ -188,6 +224,37 @@ class Applier:
         """Forget how far some partitions have been applied; between batches."""
         self.applied = {place: offset for place, offset in self.applied.items() if place[1] not in numbers}
 
+    @property
+    def _marks(self) -> Marks:
+        return self._forgetting.marks
+
+    def _forget_names(self) -> None:
+        """Let go of the ids that are remembered only to save work."""
+        self.home.cache_clear()  # type: ignore[attr-defined]
+        self._marks.discard_names()
+
+    async def _know_marks(self, records: Records) -> None:
+        """Before a partition's first batch: its former owner may have just forgotten somebody."""
+        if not records.next_offsets.keys() <= self.applied.keys():
+            await self._forgetting.catch_up()
+
+    def _check_order(self, records: Records) -> None:
+        for partition, (first, _) in records.stretches.items():
+            next_offset = self.applied.get((records.topic, partition), 0)
+            if first < next_offset:
+                # What states contain would be skipped without a word, see streams.sources.
+                raise BrokerError(
+                    f"{records.topic} partition {partition} goes on at {first} after {next_offset - 1}: the topic "
+                    "was deleted and created again, or its newest records were lost"
+                )
+
+    def _observe(self, given: Events) -> Observation:
+        failpoints.before("observe")
+        observation = self._engine.observe(given.batch)
+        failpoints.taste(given.batch.events)
+        failpoints.after("observe")
+        return observation
+
     def _of_held(self) -> NDArray[np.int32]:
         return np.unique(np.concatenate([applied.slots for applied in self._held]))
 
@@ -198,16 +265,25 @@ class Applier:
     def _hand_over(self, lists: list[tuple[str, bytes]]) -> None:
         held, self._held = self._held, []
         epochs = self._epochs.now  # those of now: when it is written, the partition may be owned anew
-        self._outbox.put(lambda: self._deliver(held, lists, epochs))
+        # Who has taken back the last thing he did has no list any more.
+        undone = {slot for applied in held for slot in applied.undone if not self._engine.knows(np.array([slot]))[0]}
+        without = [self._engine.users.names[slot] for slot in undone]
+        self._outbox.put(lambda: self._deliver(held, lists, epochs, without))
 
-    async def _deliver(self, held: list[_Applied], lists: list[tuple[str, bytes]], epochs: Mapping[int, int]) -> None:
+    async def _deliver(
+        self, held: list[_Applied], lists: list[tuple[str, bytes]], epochs: Mapping[int, int], without: list[str]
+    ) -> None:
         reached = {place: offset for applied in held for place, offset in applied.records.next_offsets.items()}
         # Of a refused partition lessons are sent all the same: its new owner's are equal, and readers skip the second.
-        await self._write(lists, reached, epochs)
+        failpoints.before("lists")
+        await self._write(lists, reached, epochs, without)
+        failpoints.after("lists")
         now = time.time_ns() / 1e6
         self._status.lists_written += len(lists)
         for applied in held:
+            failpoints.before("append")
             self._log.append(applied.observation.lessons)
+            failpoints.after("append")
             self._send(applied.given.letters)
             self._done(applied.records)
             outcome = applied.observation.observed.outcome
@@ -215,10 +291,15 @@ class Applier:
             self._status.delivered(now - stamps, [error.reason for _, error in applied.given.letters])
 
     async def _write(
-        self, lists: list[tuple[str, bytes]], reached: Mapping[tuple[str, int], int], epochs: Mapping[int, int]
+        self,
+        lists: list[tuple[str, bytes]],
+        reached: Mapping[tuple[str, int], int],
+        epochs: Mapping[int, int],
+        without: Sequence[str] = (),
     ) -> None:
         placed = [(self.home(user), user, value) for user, value in lists]
-        refused = await self._outbox.call(self._store.write_lists, placed, reached, epochs)
+        gone = [(self.home(user), user) for user in without]
+        refused = await self._outbox.call(self._store.write_lists, placed, reached, epochs, gone)
         if refused:
             await self._refused(refused, epochs)
 
@@ -235,7 +316,10 @@ class Applier:
 
     def _decode(self, records: Records) -> Events:
         topic = records.topic
-        given = decode_events(records, self._kinds[topic], self._topic_ids[topic], self.home, foreign=self._epochs.all)
+        given = decode_events(
+            records, self._kinds[topic], self._topic_ids[topic], self.home, self._marks, foreign=self._epochs.all
+        )
+        self._status.skipped += given.skipped
         if not self._warned and not all(given.batch.own):
             self._warned = True
             self._warn(
@@ -243,22 +327,6 @@ class Applier:
                 "set the producer's partitioner to murmur2_random before a second worker is started"
             )
         return given
-
-    async def _load(self, names: Iterable[str]) -> list[tuple[str, bytes | None]]:
-        users = self._engine.users.missing(names)
-        if not users:
-            return []
-        places = [(self.home(user), user) for user in users]
-        states = await stubbornly(None, self._outbox.log.warning, self._store.load_states, places)
-        return list(zip(users, states, strict=True))
-
-    def _admit(self, states: list[tuple[str, bytes | None]]) -> None:
-        for user, state in states:
-            try:
-                self._engine.users.admit(user, state)
-            except CorruptState as error:
-                self._warn(f"{error}; this user starts anew, `headrace replay` rebuilds what was lost")
-                self._engine.users.admit(user, None)
 
     def _measured(self, observation: Observation, slots: NDArray[np.int32]) -> list[tuple[str, bytes]]:
         """Make lists, and rank the items chosen; in large batches beside each other, since both only read."""
@@ -275,4 +343,5 @@ class Applier:
         n, duplicates = int((outcome <= DUPLICATE).sum()), int((outcome == DUPLICATE).sum())
         untaught = int(((outcome == APPLIED) & ~observation.observed.taught).sum())
         self._status.observed(n, duplicates, untaught, ranks, shown[ranks.events])
+        self._status.undone += int((outcome == UNDONE).sum())
         return lists

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from contracts.redis import encode_vector
 from models.engine import Engine
-from models.users import Picture
+from models.picture import Picture
 from serving.fence import WentBack
 from serving.store import Store
+from streams import failpoints
 from streams.epochs import Epochs
 from streams.learning import LearningLog
 from streams.outbox import Outbox, stubbornly
@@ -54,7 +55,7 @@ class Barrier:
         Of this worker.
     owner : callable
         Returns who is told of refusals.
-    home : callable
+    home : functools.lru_cache
         User → the partition that his state belongs to.
     commit : callable
         Takes the offsets whose events are durable.
@@ -68,7 +69,7 @@ class Barrier:
         outbox: Outbox,
         epochs: Epochs,
         owner: Callable[[], Owner],
-        home: Callable[[str], int],
+        home: Any,
         commit: Callable[[Offsets], None],
     ) -> None:
         self._engine, self._log, self._store, self._outbox = engine, log, store, outbox
@@ -89,7 +90,9 @@ class Barrier:
 
         async def step() -> None:
             # In its place behind the batches that it covers, because these hand their records to the producer.
+            failpoints.before("flush")
             await self._outbox.call(self._log.flush)
+            failpoints.after("flush")
             acknowledged.set_result(None)
 
         async def passed() -> None:
@@ -110,11 +113,15 @@ class Barrier:
         epochs: Mapping[int, int],
     ) -> bool:
         try:
+            failpoints.before("states")
             refused = await self._call(self._write, picture, vectors, epochs)
+            failpoints.after("states")
             if not refused:
+                failpoints.before("applied")
                 refused = await self._call(
                     self._store.write_applied, applied, self._epochs.applied, epochs, self._epochs.run_ids
                 )
+                failpoints.after("applied")
         except WentBack:
             await self._owner().went_back(epochs)
             return False
@@ -130,7 +137,10 @@ class Barrier:
         # Here, in a thread: encoding hundreds of states would keep the event loop from new events.
         states = [(self._home(user), user, state) for user, state in picture.encoded()]
         published = [(self._home(user), user, encode_vector(vector)) for user, vector in vectors]
-        return self._store.write_states(states, published, epochs)
+        erased = [(self._home(user), user) for user in picture.erased]
+        if erased:
+            self._home.cache_clear()  # it remembers users to save work
+        return self._store.write_states(states, published, epochs, erased)
 
     async def _call(self, function: Callable[..., T], *args: Any) -> T:
         return await stubbornly(self._thread, self._outbox.log.warning, function, *args)

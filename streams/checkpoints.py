@@ -5,6 +5,7 @@ The last two are kept. A damaged one is set aside and the one before it is used;
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import posixpath
@@ -17,9 +18,11 @@ import xxhash
 
 from infra.errors import HeadraceError
 from models.item_model import ItemModel, UnfitModel
+from streams import failpoints
 
 _KEPT = 2
 _SUFFIX = ".model"
+_PART = ".part"  # of a name whose file may be cut
 _DIGEST = 8
 
 
@@ -36,22 +39,41 @@ class Checkpoints:
         A path or an fsspec URL; created when missing.
     warn : callable
         Told of a checkpoint that is set aside.
+    log : str
+        Kafka's id of the learning log's topic: a log that was deleted and created again continues nothing.
     """
 
-    def __init__(self, place: str, warn: Callable[[str], None]) -> None:
+    def __init__(self, place: str, warn: Callable[[str], None], log: str = "") -> None:
         self._files, self._root = fsspec.core.url_to_fs(place)
-        self._warn = warn
+        self._warn, self._log = warn, log
 
     def write(self, state: dict[str, Any]) -> str:
-        """Write a state of :meth:`models.item_model.ItemModel.state`; return its path. Older ones are removed."""
+        """Write a state of :meth:`models.item_model.ItemModel.state`; return its path. Older ones are removed.
+
+        Raises
+        ------
+        OSError
+            When there is no room, or no access; what was there before stays.
+        """
         self._files.makedirs(self._root, exist_ok=True)
         path = posixpath.join(self._root, f"{state['position']:020d}{_SUFFIX}")
-        body = _encode(state)
+        body = _encode(state | {"log": self._log})
+        failpoints.before("part")
         # Written whole under another name first: what has the right name is complete.
-        self._files.pipe_file(path + ".part", body + xxhash.xxh3_64_digest(body))
-        self._files.mv(path + ".part", path)
-        for old in self._paths()[_KEPT:]:
-            self._files.rm(old)
+        try:
+            self._files.pipe_file(path + _PART, body + xxhash.xxh3_64_digest(body))
+        except OSError:
+            self._remove(path + _PART)  # it would keep the room that is missing
+            raise
+        failpoints.after("part")
+        failpoints.before("checkpoint")
+        self._files.mv(path + _PART, path)
+        failpoints.after("checkpoint")
+        failpoints.before("prune")
+        kept = self._paths()[:_KEPT]
+        for old in self._paths()[_KEPT:] + [part for part in self._paths(_SUFFIX + _PART) if part < kept[-1]]:
+            self._remove(old)
+        failpoints.after("prune")
         return path
 
     def restore(self, model: ItemModel) -> int | None:
@@ -60,11 +82,18 @@ class Checkpoints:
         Raises
         ------
         CheckpointError
-            When the newest undamaged one is of another format or seed: going on without it would lose what it holds.
+            When the newest undamaged one is of another format, seed or learning log: going on without it would lose
+            what it holds.
         """
         for path in self._paths():
             try:
-                model.restore(_decode(self._files.cat_file(path)))
+                state = _decode(self._files.cat_file(path))
+                if state.pop("log") != self._log:
+                    raise CheckpointError(
+                        f"checkpoint {path} was learned from a learning log that is gone: the topic was deleted and "
+                        "created again; rebuild this namespace with `headrace replay`"
+                    )
+                model.restore(state)
             except UnfitModel as error:
                 raise CheckpointError(f"checkpoint {path} is {error}; use the version or the seed it needs") from error
             except (ValueError, KeyError, EOFError) as error:
@@ -77,6 +106,10 @@ class Checkpoints:
         """Return the log position of the newest checkpoint by its name, None where there is none."""
         paths = self._paths()
         return int(posixpath.basename(paths[0]).removesuffix(_SUFFIX)) if paths else None
+
+    def _remove(self, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):  # another worker of the namespace was faster
+            self._files.rm(path)
 
     def read(self) -> dict[str, Any] | None:
         """Return the newest undamaged state, None where there is none."""
@@ -102,12 +135,12 @@ class Checkpoints:
         self._warn(f"checkpoint {path} is set aside: {error}")
         self._files.mv(path, path + ".damaged")
 
-    def _paths(self) -> list[str]:
+    def _paths(self, suffix: str = _SUFFIX) -> list[str]:
         """Return the paths of all checkpoints, newest first."""
         if not self._files.exists(self._root):
             return []
         return sorted(
-            (path for path in self._files.ls(self._root, detail=False) if path.endswith(_SUFFIX)), reverse=True
+            (path for path in self._files.ls(self._root, detail=False) if path.endswith(suffix)), reverse=True
         )
 
 

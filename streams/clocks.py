@@ -37,6 +37,7 @@ class Clocks(mode.Service):
         super().__init__()
         self._parts, self._settings, self._name = parts, settings, name
         self.ready = False
+        self.checkpoint_errors = 0
 
     @mode.Service.task
     async def _pass_barriers(self) -> None:
@@ -76,6 +77,7 @@ class Clocks(mode.Service):
         try:
             await self._parts.steward.write_checkpoint(epoch)
         except OSError as error:
+            self.checkpoint_errors += 1
             self.log.error("checkpoint not written, the one before stays: %s", error)
 
     async def report(self, **more: Any) -> None:
@@ -95,6 +97,7 @@ class Clocks(mode.Service):
             log_position=items.position,
             log_gaps=items.gaps,
             log_skipped=parts.log.skipped,
+            checkpoint_errors=self.checkpoint_errors,
             learned=items.events,
             barrier_age_ms=round((time.monotonic() - parts.barrier.passed_at) * 1000),
             items=items.catalogue.items,

@@ -17,8 +17,10 @@ import confluent_kafka as ck
 import mode
 
 from infra.errors import BrokerError
+from streams import failpoints
 from streams.membership import DRAIN_S, Membership, Owner, check_partitions
 from streams.records import Records, by_topic, merged
+from streams.seldom import Seldom
 from streams.tenure import Partition, Tenures
 
 # Small fetches keep the partitions abreast of each other when a whole history is read.
@@ -79,10 +81,12 @@ class GroupConsumer(mode.Service):
             **conf,
         }
         self._lock = threading.Condition()
+        self._seldom = Seldom(self.log.warning)
         self._in_flight = 0
         self._to_commit: dict[Partition, int] = {}
         self._stopping = False
         self._rejoining = False
+        self._committing = False
         self._due = {"lag": 0.0, "partitions": 0.0}
         self._tenures = Tenures(topics)
         self.lag = 0
@@ -141,7 +145,7 @@ class GroupConsumer(mode.Service):
 
     def _be_member(self) -> None:
         with self._lock:
-            self._rejoining = False
+            self._rejoining = self._committing = False
             self._to_commit.clear()  # of a membership that is over: what it did not commit may be behind by now
         consumer = ck.Consumer(self._conf)
         member = Membership(
@@ -218,18 +222,25 @@ class GroupConsumer(mode.Service):
 
     def _commit_now(self, consumer: ck.Consumer, *, asynchronous: bool) -> None:
         with self._lock:
+            if asynchronous and self._committing:
+                # One at a time: while Kafka is away they would pile up, and be sent by whom the group no longer knows.
+                return
             offsets, self._to_commit = self._to_commit, {}
         assigned = self.assigned
         parts = [ck.TopicPartition(*place, offset) for place, offset in offsets.items() if place in assigned]
         if parts:
             try:
+                self._committing = asynchronous
+                failpoints.before("commit")
                 consumer.commit(offsets=parts, asynchronous=asynchronous)
+                failpoints.after("commit")
             except ck.KafkaException as error:
                 self._on_commit(error, parts)
 
     def _on_commit(self, error: Any, parts: list[ck.TopicPartition]) -> None:
+        self._committing = False
         if error:
-            self.log.warning("kafka: commit: %s", error)
+            self._seldom.tell(f"kafka: commit: {error}")
             with self._lock:
                 for part in parts:  # tried again, unless there is a newer one by then
                     self._to_commit.setdefault((part.topic, part.partition), part.offset)
@@ -254,9 +265,10 @@ class GroupConsumer(mode.Service):
         return lag
 
     def _on_error(self, error: ck.KafkaError) -> None:
-        if error.fatal():
+        # The client says so in words only: the callback's error has the code of the cause, and no mark.
+        if error.fatal() or error.str().startswith("Fatal error"):
             self._crash(_fatal(error))
-        self.log.warning("kafka: %s", error.str())
+        self._seldom.tell(f"kafka: {error.str()}")
 
 
 def _fatal(error: ck.KafkaError) -> BrokerError:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import msgspec
 from confluent_kafka import Message
 
 from contracts.topics import DEADLETTERS, topic_name
 from infra.settings import Settings
+from streams.marks import Marks
 from streams.producer import produce
 from streams.whole import read_whole
 
@@ -115,6 +118,8 @@ class DeadLetters:
 def read(settings: Settings, limit: int | None = None) -> Iterator[DeadLetter]:
     """Yield the dead letters from the oldest that is kept to the newest of this moment.
 
+    Those of people who were forgotten since are left out, whether the key or the message in the letter names them.
+
     Parameters
     ----------
     settings : Settings
@@ -128,8 +133,23 @@ def read(settings: Settings, limit: int | None = None) -> Iterator[DeadLetter]:
         When the broker does not answer, or has no such topic.
     """
     topic = topic_name(DEADLETTERS, settings.kafka.prefix, settings.namespace)
-    for message in islice(read_whole(settings, topic), limit):
-        yield _letter(message)
+    marks = Marks.read(settings)
+    letters = map(_letter, read_whole(settings, topic))
+    yield from islice((letter for letter in letters if not _is_past(marks, letter)), limit)
+
+
+class _Named(msgspec.Struct):
+    user: str | int = ""
+
+
+def _is_past(marks: Marks, letter: DeadLetter) -> bool:
+    """Return whether a letter came before somebody it names was forgotten."""
+    if not marks:
+        return False
+    names = {(letter.key or b"").decode("utf-8", "replace")}
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        names.add(str(msgspec.json.decode(letter.value or b"", type=_Named).user))
+    return any(marks.skips(name, letter.topic, letter.partition, letter.offset, letter.time) for name in names)
 
 
 def _letter(message: Message) -> DeadLetter:

@@ -13,6 +13,8 @@ from contracts.events import Click, InvalidEvent, Rating, User, decode
 from contracts.learning import Source
 from models.attributes import features
 from models.engine import Batch
+from streams.forgetting import FORGOTTEN, Asked
+from streams.marks import Marks
 from streams.records import Records
 
 Letters = list[tuple[Any, InvalidEvent]]
@@ -29,11 +31,14 @@ class Events:
     stamps : list of int
         ms since the epoch, when each was produced.
     letters : Letters
+    skipped : int
+        How many came before their user was forgotten.
     """
 
     batch: Batch
     stamps: list[int] = field(default_factory=list)
     letters: Letters = field(default_factory=list)
+    skipped: int = 0
 
 
 @dataclass(slots=True)
@@ -42,28 +47,41 @@ class Users:
 
     Attributes
     ----------
-    attributes : dict
-        User → hashes of his attributes, by the newest record of each.
-    forgets : int
-        How many wish to be forgotten.
+    records : list of User and message
+        What describes somebody, in order.
+    wishes : list of Asked
+        Who wishes to be forgotten, in order.
     letters : Letters
     """
 
-    attributes: dict[str, NDArray[np.uint32]] = field(default_factory=dict)
-    forgets: int = 0
+    records: list[tuple[User, Any]] = field(default_factory=list)
+    wishes: list[Asked] = field(default_factory=list)
     letters: Letters = field(default_factory=list)
+
+    def attributes(self, marks: Marks) -> dict[str, NDArray[np.uint32]]:
+        """Return user → hashes of his attributes, by his newest record; for when the marks of the wishes are made."""
+        return {
+            user.user: features(user.attributes) for user, message in self.records if not _is_past(marks, user, message)
+        }
 
 
 def decode_events(
-    records: Records, kind: type[Click] | type[Rating], topic_id: str, home: Callable[[str], int], *, foreign: bool
+    records: Records,
+    kind: type[Click] | type[Rating],
+    topic_id: str,
+    home: Callable[[str], int],
+    marks: Marks,
+    *,
+    foreign: bool,
 ) -> Events:
-    """Decode clicks or ratings.
+    """Decode clicks or ratings; what came before its user was forgotten is left out.
 
     Parameters
     ----------
     records, kind, topic_id
     home : callable
         User → the partition where his events should lie.
+    marks : Marks
     foreign : bool
         Whether events on other partitions are accepted: only a worker that owns all of them can apply these.
     """
@@ -71,15 +89,20 @@ def decode_events(
     sources = [Source(records.topic, topic_id, p, first, last) for p, (first, last) in records.stretches.items()]
     given = Events(Batch([], [], [], [], sources))
     events, source, offsets, own = [], [], [], []
+    anybody = bool(marks)
     for message in records.messages:
         stamp = message.timestamp()[1]
         try:
+            records.refuse_poison(message)
             event = decode(kind, message.value(), message.key(), stamp)
             _check_place(message, event.user, home, foreign)
         except InvalidEvent as error:
             given.letters.append((message, error))
             continue
         partition = message.partition()
+        if anybody and _is_past(marks, event, message):
+            given.skipped += 1
+            continue
         events.append(event)
         source.append(numbers[partition])
         offsets.append(message.offset())
@@ -90,23 +113,35 @@ def decode_events(
 
 
 def decode_users(records: Records, home: Callable[[str], int], *, foreign: bool) -> Users:
-    """Decode records of users; ``home`` and ``foreign`` as in :func:`decode_events`."""
+    """Decode records of users; ``home`` and ``foreign`` as in :func:`decode_events`.
+
+    A message without a value is the wish to be forgotten.
+    """
     given = Users()
     for message in records.messages:
-        if message.value() is None and message.key():
-            given.forgets += 1  # a tombstone: the same wish
-            continue
         try:
-            user = decode(User, message.value(), message.key(), message.timestamp()[1])
+            records.refuse_poison(message)
+            if message.value() is None and message.key():
+                user = User(message.key().decode(), forget=True)
+            else:
+                user = decode(User, message.value(), message.key(), message.timestamp()[1])
             _check_place(message, user.user, home, foreign)
         except InvalidEvent as error:
             given.letters.append((message, error))
-            continue
-        if user.forget:
-            given.forgets += 1
+        except UnicodeDecodeError as error:
+            given.letters.append((message, InvalidEvent("bad id", f"the key is no UTF-8: {error}")))
         else:
-            given.attributes[user.user] = features(user.attributes)
+            if user.forget:
+                told = any(name == FORGOTTEN for name, _ in message.headers() or ())
+                stamp = message.timestamp()[1]
+                given.wishes.append(Asked(user.user, message.partition(), message.offset(), stamp, told))
+            else:
+                given.records.append((user, message))
     return given
+
+
+def _is_past(marks: Marks, event: Click | Rating | User, message: Any) -> bool:
+    return marks.skips(event.user, message.topic(), message.partition(), message.offset(), message.timestamp()[1])
 
 
 def _check_place(message: Any, user: str, home: Callable[[str], int], foreign: bool) -> None:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import confluent_kafka as ck
 
 from contracts.learning import Lessons, UnknownFormat, decode_lessons, encode_lessons
 from infra.errors import BrokerError
 from models.engine import Engine
+from streams import failpoints
+
+# Raised by one worker and not by the next.
+_NOT_THE_RECORD = (MemoryError, OSError, RecursionError)
 
 
 class LearningLog:
@@ -39,9 +44,13 @@ class LearningLog:
 
     def append(self, lessons: Lessons) -> None:
         """Hand lessons to the producer; they are durable after :meth:`flush`."""
+        self.publish(self._topic, 0, None, encode_lessons(lessons))
+
+    def publish(self, topic: str, partition: int, key: bytes | None, value: bytes | None, **more: Any) -> None:
+        """Hand a message of ours for any topic to the producer; it is durable after :meth:`flush`, too."""
         while True:
             try:
-                self._producer.produce(self._topic, encode_lessons(lessons), partition=0, on_delivery=self._delivered)
+                self._producer.produce(topic, value, key, partition, on_delivery=self._delivered, **more)
                 break
             except BufferError:
                 self._producer.poll(0.05)
@@ -68,33 +77,43 @@ class LearningLog:
     def fold(self) -> None:
         """Learn everything that has arrived.
 
-        A record that cannot be learned is skipped by its offset: every worker skips the same one. A record of a newer
-        format stops this worker instead, because newer ones will have learned it.
+        A record that cannot be decoded is skipped by its offset, before anything of it is learned. So is what remains
+        of one that raises while it is folded: folding is a function of the model's bytes and the record, so every
+        worker, and every later fold of the log, stops at the same place of it and goes on with the same bytes. What
+        depends on the machine and not on the record, as a lack of memory does, ends the process; so does a record of a
+        newer format, because newer workers will have learned it.
         """
         while self._arrived:
             message = self._arrived.popleft()
             try:
-                lessons = decode_lessons(message.value())
+                failpoints.before("fold")
+                self._learn(message)
+                failpoints.after("fold")
             except UnknownFormat as error:
                 raise BrokerError(str(error)) from error
-            except (ValueError, TypeError) as error:
+            except _NOT_THE_RECORD:
+                raise
+            except Exception as error:
                 self._skip(message.offset(), error)
-                continue
-            self._engine.learn(lessons, message.offset())
 
     @property
     def waiting(self) -> int:
         """Records read and not yet learned."""
         return len(self._arrived)
 
+    def _learn(self, message: ck.Message) -> None:
+        lessons = decode_lessons(message.value())
+        self._engine.learn(lessons, message.offset())
+        failpoints.study(lessons.items)
+
     def _skip(self, offset: int, error: Exception) -> None:
         self.skipped += 1
-        self._warn(f"learning record {offset} is skipped: {error}")
+        self._warn(f"learning record {offset} is skipped: {type(error).__name__}: {error}")
 
-    def _delivered(self, error: ck.KafkaError | None, _: ck.Message) -> None:
+    def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is not None:
-            self._failure = error.str()
+            self._failure = f"{message.topic()}: {error.str()}"
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise BrokerError(f"Kafka refused a learning record: {self._failure}")
+            raise BrokerError(f"Kafka refused a message: {self._failure}")

@@ -14,6 +14,7 @@ from models.listing import ListEncoder
 from models.scorers.popularity import POPULAR
 from models.selection import NONE
 from models.users import SHOWN, Limits
+from streams.steady import steady_ms
 
 RATED = 10
 """How many items of a list carry a predicted rating."""
@@ -49,12 +50,12 @@ class ListMaker:
 
     def make(self, slots: NDArray[np.int32]) -> list[tuple[str, bytes]]:
         """Return (user, list) of resident users, made from what is known now; none for those of whom nothing is."""
-        engine, now = self._engine, time.time_ns() // 1_000_000
-        engine.users.listed[slots], engine.users.made[slots] = engine.revision, now
+        engine, now, age = self._engine, time.time_ns() // 1_000_000, steady_ms()
+        engine.users.listed[slots], engine.users.made[slots] = engine.revision, age
         slots = slots[engine.knows(slots)]
         if not len(slots):
             return []
-        lists = engine.refresh(slots, self._length, self._reasons, engine.users.present(slots, now))
+        lists = engine.refresh(slots, self._length, self._reasons, engine.users.present(slots, age))
         engine.users.shown[slots, : self._length] = lists.rows[:, :SHOWN]
         self._sequence += 1
         model = engine.items.position
@@ -67,11 +68,11 @@ class ListMaker:
 
     def due(self, n: int) -> NDArray[np.int32]:
         """Return up to ``n`` users whose lists should be made anew though they do nothing."""
-        return self._engine.users.due(self._engine.revision, n, time.time_ns() // 1_000_000, self._limits)
+        return self._engine.users.due(self._engine.revision, n, steady_ms(), self._limits)
 
     def heard_of(self, slots: NDArray[np.int32]) -> None:
         """Note that users are here now."""
-        self._engine.users.acted[slots] = time.time_ns() // 1_000_000
+        self._engine.users.acted[slots] = steady_ms()
 
     def was_shown(self, observation: Observation) -> NDArray[np.bool_]:
         """Return for each event whether its item stands among the first ten of the list that its user has now."""

@@ -1,7 +1,9 @@
 """Being a member of the consumer group: what happens as it assigns partitions and takes them back.
 
 In classic groups (``range``) every change takes all partitions from everybody and assigns them anew. Under KIP-848 only
-what moves is revoked, and the rest goes on. All of this runs in the consumer's thread, within its ``poll``.
+what moves is revoked, and the rest goes on. All of this runs in the consumer's thread, within its ``poll``; of the
+consumer it calls nothing that asks for metadata, since that would end the process at the next callback of the same
+``poll`` (the client keeps one call in mind for each consumer).
 """
 
 from __future__ import annotations
@@ -77,7 +79,9 @@ class Membership:
     def on_assign(self, consumer: ck.Consumer, parts: list[ck.TopicPartition]) -> None:
         """Start the numbers that are complete; the other parts wait for theirs."""
         new = {(part.topic, part.partition) for part in parts}
-        check_partitions(consumer, {topic for topic, _ in new}, self._partitions)
+        for topic, number in new:
+            if number >= self._partitions:
+                raise BrokerError(partitions_changed(topic, number + 1, self._partitions))
         numbers = self._tenures.assign(new)
         begin = {place for place in new | self._waiting if place[1] in numbers}
         starts = self._take(begin) if begin else {}

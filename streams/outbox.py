@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 
 import mode
 import redis
+from redis.exceptions import ClusterDownError, MasterDownError, TryAgainError
 
 T = TypeVar("T")
 Step = Callable[[], Awaitable[None]]
 
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
-_AWAY = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)
+_MOVING = (redis.ReadOnlyError, MasterDownError, ClusterDownError, TryAgainError)
 
 
 class Outbox(mode.Service):
@@ -75,12 +76,12 @@ class Outbox(mode.Service):
 async def stubbornly(
     pool: ThreadPoolExecutor | None, warn: Callable[..., None], function: Callable[..., T], *args: Any
 ) -> T:
-    """Run a blocking call in a thread, again and again while Redis cannot be reached or is still loading."""
+    """Run a blocking call in a thread, again and again while Redis cannot take it but will later."""
     attempt = 0
     while True:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
-        except _AWAY as error:
+        except redis.RedisError as error:
             await asyncio.sleep(_pause(attempt, warn, error))
             attempt += 1
 
@@ -91,12 +92,29 @@ def insistently(warn: Callable[..., None], function: Callable[..., T], *args: An
     while True:
         try:
             return function(*args)
-        except _AWAY as error:
+        except redis.RedisError as error:
             time.sleep(_pause(attempt, warn, error))
             attempt += 1
 
 
-def _pause(attempt: int, warn: Callable[..., None], error: Exception) -> float:
+def _pause(attempt: int, warn: Callable[..., None], error: redis.RedisError) -> float:
+    """Return how long to wait before the next attempt; raise what no attempt can mend."""
+    state = _state(error)
+    if state is None:
+        raise error
     if attempt % 20 == 0:
-        warn("redis is away, waiting: %s", error)
+        warn("redis is %s; waiting, nothing is lost: %s", state, error)
     return _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
+
+
+def _state(error: redis.RedisError) -> str | None:
+    """Return in which state of Redis an error comes that passes by itself or with the operator's help."""
+    if isinstance(error, (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)):
+        return "away"
+    if isinstance(error, redis.OutOfMemoryError):
+        return "full: raise its maxmemory"
+    if isinstance(error, _MOVING):
+        return "moving to another server"
+    if str(error).startswith("MISCONF"):
+        return "refusing writes because it cannot save them: make room on its disk"
+    return None

@@ -15,10 +15,13 @@ from typing import Protocol
 from infra.errors import StoreError
 from models.users import UserTable
 from serving.store import Store
+from streams import failpoints
 from streams.applier import Applier
+from streams.attempts import Attempts
 from streams.barrier import Barrier
 from streams.epochs import Epochs
 from streams.outbox import insistently
+from streams.sources import Sources
 
 Partition = tuple[str, int]
 
@@ -35,7 +38,7 @@ class Ownership:
 
     Parameters
     ----------
-    users, store, applier, barrier, epochs
+    users, store, applier, barrier, epochs, sources, attempts
         Of this worker.
     group : Group
     warn : callable
@@ -48,11 +51,14 @@ class Ownership:
         applier: Applier,
         barrier: Barrier,
         epochs: Epochs,
+        sources: Sources,
+        attempts: Attempts,
         group: Callable[[], Group],
         warn: Callable[[str], None],
     ) -> None:
         self._users, self._store, self._applier, self._barrier = users, store, applier, barrier
         self._epochs, self._group, self._warn = epochs, group, warn
+        self._sources, self._attempts = sources, attempts
         self._one_barrier = asyncio.Lock()
 
     def take(self, partitions: list[Partition], committed: Mapping[Partition, int]) -> dict[Partition, int]:
@@ -64,13 +70,17 @@ class Ownership:
         ------
         StoreError
             When states are missing that the group's commits say there were.
+        BrokerError
+            When the topics are not those that the states were made from.
         """
         return insistently(self._warn, self._take, partitions, committed)
 
     def _take(self, partitions: list[Partition], committed: Mapping[Partition, int]) -> dict[Partition, int]:
         numbers = sorted({partition for _, partition in partitions})
         # The epochs first: from then on nobody else writes what is read here.
+        failpoints.before("epoch")
         epochs = {number: self._store.raise_epoch(number) for number in numbers}
+        failpoints.after("epoch")
         run_id = self._store.run_id()
         applied = self._store.applied(numbers)
         for place, offset in committed.items():
@@ -79,24 +89,29 @@ class Ownership:
                     f"Redis holds no states of {place[0]} partition {place[1]}, though its events were applied up to "
                     f"offset {offset}: it was emptied; rebuild this namespace with `headrace replay`"
                 )
+        ends = self._sources.check({place: max(applied.get(place, 0), committed.get(place, 0)) for place in partitions})
         known = {place: applied[place] for place in partitions if place in applied}
+        starts = {place: min(offset, committed.get(place, offset)) for place, offset in known.items()}
+        self._attempts.begin({place: starts.get(place, 0) for place in partitions}, ends)
         for place in partitions:
             self._epochs.applied.pop(place, None)
         self._epochs.applied |= known
         self._epochs.run_ids |= dict.fromkeys(numbers, run_id)
         self._epochs.gain(epochs)
-        return {place: min(offset, committed.get(place, offset)) for place, offset in known.items()}
+        return starts
 
     async def make_durable(self) -> None:
         """Pass a barrier over everything applied so far."""
         async with self._one_barrier:
             passed = await self._applier.between_batches(lambda: self._barrier.prepare(dict(self._applier.applied)))
             await passed
+        await self._attempts.passed(self._epochs.applied)
 
     async def release(self, numbers: frozenset[int]) -> dict[Partition, int]:
         """Make everything applied durable and forget the users of some partitions; return the offsets to commit."""
         await self.make_durable()
         held = numbers & self._epochs.now.keys()  # the store may just have refused some
+        await self._attempts.ended(held)
         await self.lose(numbers)
         return {place: offset for place, offset in self._epochs.applied.items() if place[1] in held}
 
@@ -107,7 +122,7 @@ class Ownership:
         def forget() -> None:
             self._applier.forget(numbers)
             home = self._applier.home
-            self._users.forget([user for user in self._users if home(user) in numbers])
+            self._users.forget(user for user in (*self._users, *self._users.erased()) if home(user) in numbers)
 
         await self._applier.between_batches(forget)
 

@@ -12,8 +12,9 @@ import confluent_kafka as ck
 import msgspec
 import orjson
 
-from contracts.events import InvalidEvent, Item, decode
+from contracts.events import InvalidEvent, Item, decode, encode
 from serving.store import Store
+from streams import failpoints
 from streams.deadletters import DeadLetters
 from streams.learning import LearningLog
 from streams.outbox import Outbox
@@ -88,6 +89,7 @@ class Pages:
     def _write(self, messages: list[ck.Message]) -> None:
         epoch = self._epoch
         pages: dict[str, tuple[str, bytes, bool]] = {}
+        tombstones: list[ck.Message] = []
         for message in messages:
             place = message.topic(), message.partition()
             if message.offset() < self._next.get(place, 0):
@@ -95,15 +97,22 @@ class Pages:
             self._next[place] = message.offset() + 1
             item, error = decode_item(message)
             if item is not None:
+                tombstones += [message] if message.value() is None else []
                 pages[item.item] = (item.item, page(item), self._withheld(item.item))
             elif error is not None:
                 self._set_aside(message, error)
         written = dict(self._next)
 
         async def write() -> None:
+            failpoints.before("items")
             if await self._outbox.call(self._store.write_metadata, list(pages.values()), epoch):
+                for message in tombstones:
+                    # Compaction takes a message without a value away, and with it what is to stay so in a replay.
+                    explicit = encode(Item(message.key().decode(), deleted=True))
+                    self._log.publish(message.topic(), message.partition(), message.key(), explicit)
                 # What they introduce stands in the log before they count as handled.
                 await self._outbox.call(self._log.flush)
+                failpoints.after("items")
                 await self._outbox.call(self._store.write_handled, written, epoch)
 
         self._outbox.put(write)

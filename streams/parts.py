@@ -11,7 +11,7 @@ import faust
 
 from contracts.events import Click, Rating
 from contracts.redis import DAY_S, Keys
-from contracts.topics import CLICKS, ITEMS, LEARNING, RATINGS, USERS, topic_name
+from contracts.topics import CLICKS, IMPRESSIONS, ITEMS, LEARNING, MARKS, RATINGS, USERS, topic_name
 from infra.errors import BrokerError
 from infra.redis import connect
 from infra.settings import Settings
@@ -20,22 +20,27 @@ from serving.store import Store
 from streams.admin import topic_ids, topic_partitions
 from streams.agents import declare
 from streams.applier import Applier
+from streams.attempts import Attempts
 from streams.barrier import Barrier
 from streams.checkpoints import Checkpoints
 from streams.consumer import GroupConsumer
 from streams.deadletters import DeadLetters
 from streams.engine import create_engine, limits_of
 from streams.epochs import Epochs
+from streams.forgetting import Forgetting
 from streams.learning import LearningLog
 from streams.lists import ListMaker
+from streams.marks import Marks
 from streams.membership import group_properties
 from streams.neighbours import Neighbours
 from streams.outbox import Outbox
 from streams.ownership import Ownership
 from streams.pages import Pages
 from streams.reader import TopicReader
+from streams.seldom import Seldom
 from streams.shared import SharedLists
 from streams.shelf import Shelf
+from streams.sources import Sources
 from streams.status import Status
 from streams.steward import Steward
 from streams.whole import read_whole
@@ -64,8 +69,10 @@ class Parts:
     neighbours: Neighbours
     steward: Steward
     checkpoints: Checkpoints
+    forgetting: Forgetting
     log_reader: TopicReader
     item_reader: TopicReader
+    mark_reader: TopicReader
     consumer: GroupConsumer
 
 
@@ -92,16 +99,17 @@ def build(
     model, work = settings.model, settings.worker
     topics = {
         topic.name: topic_name(topic, settings.kafka.prefix, settings.namespace)
-        for topic in (CLICKS, RATINGS, USERS, ITEMS, LEARNING)
+        for topic in (CLICKS, RATINGS, IMPRESSIONS, USERS, ITEMS, MARKS, LEARNING)
     }
     partitions = _same_partitions(settings, [topics[name] for name in _BY_USER])
     ids = topic_ids(settings, list(topics.values()))
     kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
     engine = create_engine(settings)
     store = Store(connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S)
+    seldom = Seldom(warn)
     producer = ck.Producer(
         {"enable.idempotence": True, "linger.ms": 1, "compression.type": "zstd", "message.max.bytes": 5_000_000}
-        | {"error_cb": lambda error: warn("kafka: %s", error.str())}
+        | {"error_cb": lambda error: seldom.tell(f"kafka: {error.str()}")}
         | kafka
     )
     status, epochs, outbox = Status(), Epochs(partitions), Outbox(crash)
@@ -111,6 +119,9 @@ def build(
         engine, model.list_length, model.reasons, lambda user: epochs.now.get(applier.home(user), 0),
         limits_of(settings),
     )  # fmt: skip
+    forgetting = Forgetting(
+        Marks(settings, ids), topics["marks"], topics["users"], kafka, log, lambda user: applier.home(user), warn
+    )
     applier = Applier(
         engine, store, log, outbox, letters, lists, status,
         kinds={topics["clicks"]: Click, topics["ratings"]: Rating},
@@ -120,12 +131,16 @@ def build(
         epochs=epochs,
         refused=lambda numbers, under: ownership.refused(numbers, under),
         in_flight=lambda: consumer.in_flight,
+        forgetting=forgetting,
         warn=warn,
     )  # fmt: skip
     barrier = Barrier(
         engine, log, store, outbox, epochs, lambda: ownership, applier.home, lambda offsets: consumer.commit(offsets)
     )
-    ownership = Ownership(engine.users, store, applier, barrier, epochs, lambda: consumer, warn)
+    attempts = Attempts(store, warn, crash, lambda: ownership.make_durable())
+    ownership = Ownership(
+        engine.users, store, applier, barrier, epochs, Sources(settings, store), attempts, lambda: consumer, warn
+    )
     availability = engine.availability
     pages = Pages(
         store, log, outbox, letters, topics["items"], availability.is_withheld,
@@ -133,12 +148,13 @@ def build(
     )  # fmt: skip
     shelf = Shelf(engine, log, pages, lambda: epochs.steward)
     neighbours = Neighbours(engine, topics["learning"])
-    checkpoints = Checkpoints(settings.checkpoints, warn)
+    checkpoints = Checkpoints(settings.checkpoints, warn, ids[topics["learning"]])
     # Room for what the consumer may have in flight, so that its thread never waits for a channel.
     channels = {name: app.channel(maxsize=work.window + 1) for name in _BY_USER}
-    declare(app, channels, applier)
+    declare(app, channels, applier, attempts)
     log_reader = TopicReader(topics["learning"], kafka, log.arrived, crash, batch=_LOG_BATCH)
     item_reader = TopicReader(topics["items"], kafka, shelf.put, crash)
+    mark_reader = TopicReader(topics["marks"], kafka, forgetting.hear, crash)
     consumer = GroupConsumer(
         {topics[name]: channels[name] for name in _BY_USER},
         partitions,
@@ -164,7 +180,7 @@ def build(
     )  # fmt: skip
     return Parts(
         partitions, engine, store, epochs, status, outbox, log, applier, barrier, ownership, shelf, neighbours,
-        steward, checkpoints, log_reader, item_reader, consumer,
+        steward, checkpoints, forgetting, log_reader, item_reader, mark_reader, consumer,
     )  # fmt: skip
 
 

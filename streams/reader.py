@@ -11,6 +11,7 @@ import confluent_kafka as ck
 import mode
 
 from infra.errors import BrokerError
+from streams.seldom import Seldom
 from streams.whole import bounds
 
 
@@ -45,6 +46,7 @@ class TopicReader(mode.Service):
     ) -> None:
         super().__init__()
         self._topic, self._deliver, self._crash, self._batch = topic, deliver, crash, batch
+        seldom = Seldom(self.log.warning)
         self._conf = {
             "group.id": "headrace-reader",  # librdkafka wants a name; without subscription and commit nothing uses it
             "enable.auto.commit": False,
@@ -54,7 +56,7 @@ class TopicReader(mode.Service):
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 16384,
             "reconnect.backoff.max.ms": 1000,
-            "error_cb": lambda error: self.log.warning("kafka: %s", error.str()),
+            "error_cb": lambda error: seldom.tell(f"kafka: {error.str()}"),
             **conf,
         }
         self._room = threading.BoundedSemaphore(window)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 import confluent_kafka as ck
+
+from contracts.events import InvalidEvent
 
 
 @dataclass(slots=True)
@@ -25,6 +27,10 @@ class Records:
         Returns the partitions that this worker has owned without interruption since the poll.
     done : callable
         To be called once their lists are written: makes room for the next batch.
+    poison : mapping of (int, int) to str
+        (Partition, offset) of messages that must not be applied → why, see :mod:`streams.attempts`.
+    alone : bool
+        Whether nothing else may be applied, nor lists be made, together with them.
     """
 
     topic: str
@@ -32,6 +38,15 @@ class Records:
     stretches: dict[int, tuple[int, int]]
     still: Callable[[], frozenset[int]]
     done: Callable[[], None]
+    poison: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    alone: bool = False
+
+    def refuse_poison(self, message: ck.Message) -> None:
+        """Raise InvalidEvent when a message must not be applied."""
+        if self.poison:
+            words = self.poison.get((message.partition(), message.offset()))
+            if words is not None:
+                raise InvalidEvent("poison", words)
 
     @property
     def next_offsets(self) -> dict[tuple[str, int], int]:

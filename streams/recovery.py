@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 import mode
 
 from infra.errors import BrokerError
+from streams import failpoints
 from streams.membership import partitions_changed
 from streams.parts import Parts
 
@@ -23,7 +24,7 @@ _FORGET_WORKERS_MS = 3600 * 1000
 async def recover(
     parts: Parts, start: Callable[[mode.ServiceT], Awaitable[mode.ServiceT]], say: Callable[..., None]
 ) -> None:
-    """Bring the model to the end of the log and take over the item records.
+    """Bring the model to the end of the log, take over the item records and the marks of forgotten people.
 
     Parameters
     ----------
@@ -46,13 +47,16 @@ async def recover(
         raise BrokerError(partitions_changed("every topic keyed by user", parts.partitions, made_for))
     await _recover_model(parts, start, say)
     await _recover_items(parts, start)
+    await _recover_marks(parts, start)
 
 
 async def _recover_model(
     parts: Parts, start: Callable[[mode.ServiceT], Awaitable[mode.ServiceT]], say: Callable[..., None]
 ) -> None:
     model, reader = parts.engine.items, parts.log_reader
+    failpoints.before("restore")
     found = await asyncio.to_thread(parts.checkpoints.restore, model)
+    failpoints.after("restore")
     parts.neighbours.begin()
     await start(reader)
     bounds = await asyncio.to_thread(reader.bounds)
@@ -74,3 +78,12 @@ async def _recover_items(parts: Parts, start: Callable[[mode.ServiceT], Awaitabl
     parts.shelf.resume(await parts.outbox.call(parts.store.applied, list(bounds)))
     reader.begin({partition: first for partition, (first, _) in bounds.items()})
     await reader.caught_up.wait()
+
+
+async def _recover_marks(parts: Parts, start: Callable[[mode.ServiceT], Awaitable[mode.ServiceT]]) -> None:
+    reader = parts.mark_reader
+    await start(reader)
+    bounds = await asyncio.to_thread(reader.bounds)
+    reader.begin({partition: first for partition, (first, _) in bounds.items()})
+    await reader.caught_up.wait()
+    await parts.forgetting.begin()

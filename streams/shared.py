@@ -88,7 +88,7 @@ class SharedLists:
         for name, (items, scores) in lists.items():
             digest = xxhash.xxh3_64_intdigest(orjson.dumps((items, scores)))
             before, time = self._written.get((name, category), (None, 0))
-            if digest != before or now - time >= _AGAIN_MS:
+            if digest != before or abs(now - time) >= _AGAIN_MS:
                 self._written[name, category] = digest, now
                 made.append(SharedList(name, category, encode_shared(items, scores, now)))
         return made

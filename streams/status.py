@@ -49,7 +49,9 @@ class Status:
         self.untaught = 0
         self.lists_written = 0
         self.described = 0
-        self.forgets_ignored = 0
+        self.forgotten = 0
+        self.skipped = 0
+        self.undone = 0
         self.batches = 0
         self.dead_letters: Counter[str] = Counter()
         self.freshness = Histogram()
@@ -105,7 +107,9 @@ class Status:
             "dead_letters_by_reason": dict(self.dead_letters),
             "lists_written": self.lists_written,
             "users_described": self.described,
-            "forgets_ignored": self.forgets_ignored,
+            "users_forgotten": self.forgotten,
+            "events_of_forgotten": self.skipped,
+            "items_undone": self.undone,
             "batches": self.batches,
             "events_per_batch": round(self.events_applied / self.batches, 2) if self.batches else None,
             "events_per_second": round(self.events_applied / seconds, 1) if seconds > 0 else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -32,17 +32,7 @@ def read_whole(settings: Settings, topic: str, begin: Mapping[int, int] | None =
         When the broker does not answer, or has no such topic.
     """
     begin = begin or {}
-    consumer = Consumer(
-        {
-            "log_level": 0,
-            **settings.kafka.client,
-            "bootstrap.servers": settings.kafka.bootstrap,
-            "group.id": topic,  # the client asks for one; partitions are assigned by hand and nothing is committed
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "enable.partition.eof": True,
-        }
-    )
+    consumer = _consumer(settings)
     try:
         ends = {number: end for number, end in _ends(consumer, topic).items() if begin.get(number, 0) < end}
         consumer.assign([TopicPartition(topic, number, begin.get(number, OFFSET_BEGINNING)) for number in ends])
@@ -51,6 +41,38 @@ def read_whole(settings: Settings, topic: str, begin: Mapping[int, int] | None =
         raise BrokerError(f"cannot read {topic} at {settings.kafka.bootstrap}: {error.args[0].str()}") from error
     finally:
         consumer.close()
+
+
+def next_offsets(settings: Settings, topics: Iterable[str]) -> dict[str, dict[int, int]]:
+    """Return topic → partition → offset after its last message.
+
+    Raises
+    ------
+    BrokerError
+        When the broker does not answer, or has no such topic.
+    """
+    consumer = _consumer(settings)
+    try:
+        return {topic: _ends(consumer, topic) for topic in topics}
+    except KafkaException as error:
+        raise BrokerError(f"cannot read from {settings.kafka.bootstrap}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def _consumer(settings: Settings) -> Any:
+    return Consumer(
+        {
+            "log_level": 0,
+            **settings.kafka.client,
+            "bootstrap.servers": settings.kafka.bootstrap,
+            # The client asks for one; partitions are assigned by hand and nothing is committed.
+            "group.id": f"{settings.kafka.prefix}-whole",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+        }
+    )
 
 
 def _ends(consumer: Any, topic: str) -> dict[int, int]:

@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import sys
+import traceback
 
 import faust
 import mode
@@ -25,6 +26,7 @@ from streams.clocks import Clocks
 from streams.parts import build
 from streams.recovery import recover
 from streams.replaying.durable import refuse_unfinished
+from streams.watchdog import Watchdog, progress, services_answer
 
 
 class _OwnConsumer(BootStrategy):
@@ -93,10 +95,15 @@ class _Worker(mode.Service):
     def __init__(self, app: faust.App, settings: Settings) -> None:
         super().__init__()
         self._app, self._settings = app, settings
+        self._at_work = False
         self._loop: asyncio.AbstractEventLoop
         self._parts = build(app, settings, self.log.warning, self._crash)
         name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
         self._clocks = Clocks(self._parts, settings, name)
+        self._stalled_s = settings.worker.stalled_s
+        self._watchdog = Watchdog(
+            self._stalled_s, lambda: progress(self._parts), lambda: services_answer(settings, self._parts.store), _die
+        )
 
     async def on_start(self) -> None:
         """Bring the model to the end of the log and take over the item records, then join the group."""
@@ -108,6 +115,7 @@ class _Worker(mode.Service):
             await asyncio.to_thread(refuse_unfinished, self._settings)
             await self.add_runtime_dependency(self._clocks)
             await recover(self._parts, self.add_runtime_dependency, self.log.info)
+            self._at_work = True
             await self.add_runtime_dependency(self._parts.consumer)
         except HeadraceError as error:
             self._crash(error)
@@ -115,6 +123,8 @@ class _Worker(mode.Service):
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not look through it
         self._clocks.ready = True
+        if self._stalled_s:
+            self._watchdog.start()
         self.log.info("ready: %d items, log position %d", len(items.catalogue), items.position)
 
     async def on_stop(self) -> None:
@@ -132,6 +142,18 @@ class _Worker(mode.Service):
 
     def _crash(self, error: BaseException) -> None:
         """End the process; callable from any thread. What is durable stays, a restart goes on from there."""
-        if self._app.failure is None:
-            self._app.failure = error
-            self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._app.crash(error)))
+        if self._app.failure is not None:
+            return
+        self._app.failure = error
+        if self._at_work:
+            # At once: an orderly stop would make durable what an exception has left half applied.
+            _die(error)
+        self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._app.crash(error)))
+
+
+def _die(error: BaseException) -> None:
+    """End the process with the error's words as its last."""
+    if not isinstance(error, HeadraceError):
+        traceback.print_exception(error)
+    print(f"headrace worker: {error!s}", file=sys.stderr, flush=True)
+    os._exit(1)

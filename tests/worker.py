@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from contracts.topics import CLICKS, ITEMS, RATINGS, Topic, topic_name
 from infra.redis import connect
 from infra.settings import Settings
 from streams.admin import ensure_topics
+from streams.failpoints import VARIABLE
 from streams.producer import EventProducer
 
 TIMEOUT_S = 60.0
@@ -32,25 +34,34 @@ class Worker:
         self.keys = Keys(settings.namespace, settings.redis.prefix)
         self._command = [sys.executable, "-m", "commands", "worker", "--config", str(config)]
         self._command += ["--instance", instance] if instance else []
+        self._errors = config.with_name(f"worker{instance}.log")
         self.start()
 
-    def start(self) -> None:
-        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    def start(self, failure: str = "", **environment: str) -> None:
+        """Start it, to fail as ``HEADRACE_FAIL`` says, see ``streams.failpoints``."""
+        environment |= {VARIABLE: failure} if failure else {}
+        # A file: a pipe that nobody reads would stop a worker that has much to say.
+        with self._errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                self._command, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | environment
+            )
+
+    def words(self) -> str:
+        """What it has written to standard error since its start."""
+        return self._errors.read_text("utf-8", "replace")
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
 
     def stop(self) -> None:
         self.process.terminate()
-        _, errors = self.process.communicate(timeout=TIMEOUT_S)
-        assert self.process.returncode == 0, errors.decode()
+        assert self.process.wait(TIMEOUT_S) == 0, self.words()
 
     def last_words(self) -> str:
         """Wait until the process ends by itself, with an error; return what it said."""
-        _, errors = self.process.communicate(timeout=TIMEOUT_S)
-        assert self.process.returncode == 1
-        return errors.decode()
+        assert self.process.wait(TIMEOUT_S) == 1
+        return self.words()
 
     def status(self) -> dict[str, Any]:
         """What the present process says of itself, running or ended in order; empty until it does."""
@@ -78,7 +89,7 @@ class Worker:
         deadline = time.monotonic() + TIMEOUT_S
         while not reached():
             if self.process.poll() is not None:
-                raise AssertionError(f"the worker ended: {self.process.communicate()[1].decode()[-2000:]}")
+                raise AssertionError(f"the worker ended: {self.words()[-2000:]}")
             assert time.monotonic() < deadline, f"not reached in {TIMEOUT_S} s; status {self.status()}"
             time.sleep(0.05)
 
@@ -133,7 +144,7 @@ def working_together(
 
 def configured(settings: Settings, more: str) -> Path:
     """Write a settings file; ``more`` continues the section ``[worker]``."""
-    config = settings.home_dir / f"{settings.namespace}.toml"
+    config = settings.home_dir / "worker.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(
         f'namespace = "{settings.namespace}"\nhome = "{settings.home}"\n'

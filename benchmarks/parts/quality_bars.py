@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.parts.quality_jobs import CUTS, REGIMES
+from benchmarks.parts.quality_jobs import CUTS, REGIMES, REPLICAS
 from evaluation.contenders import OF_THE_ENGINE
 
 Result = dict[str, Any]
@@ -13,6 +13,8 @@ Row = dict[str, Any]
 
 BEST_SCORER = -0.01
 """How far the blend may fall behind its best scorer, at the lower bound of the paired interval."""
+SHARED = 0.01
+"""How far ranking may be from a single worker's when several write the learning log, either way."""
 NO_LOSS = -0.01
 """How far content may set back items that are long known, at the lower bound of the paired interval."""
 _SCORED = {"ml-1m": 89_424, "ml-100k": 88_615, "ml-latest-small": 20_503, "online-retail": 22_646}
@@ -55,12 +57,22 @@ def bars(results: dict[str, Result]) -> list[dict[str, Any]]:
         found += _floors(result, "ml-1m, leave one out, blend, {}", floors)
     if result := results.get("ratings/ml-100k"):
         found.append(_bar("ml-100k, ratings, progressive RMSE", _row(result, "ratings")["rmse"], "≤", _RMSE))
+    if alone := results.get(f"replicas-{REPLICAS[0]}/ml-1m"):
+        for replicas in REPLICAS[1:]:
+            if result := results.get(f"replicas-{replicas}/ml-1m"):
+                found += _shared(alone, result, replicas)
     for data in ("ml-1m", "online-retail"):
         if result := results.get(f"second-event/{data}"):
             found.append(_above(result, f"{data}, a user's second event", "popularity"))
         if result := results.get(f"cold-items/{data}"):
             found += _cold(result, data)
     return found
+
+
+def _shared(alone: Result, result: Result, replicas: int) -> Iterator[dict[str, Any]]:
+    for metric in ("hr@10", "ndcg@10"):
+        change = abs(_row(result, "blend")[metric] / _row(alone, "blend")[metric] - 1)
+        yield _bar(f"ml-1m, {replicas} workers against one, blend, {metric}: change", change, "≤", SHARED)
 
 
 def _cold(result: Result, data: str) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,9 @@ from evaluation.contenders import OF_THE_ENGINE, RIVER
 SEEDS, FEW_SEEDS = "0,1,2,3,4", "0,1,2"
 SIMPLE = ("popularity", "popularity-100", "popularity-7d", "recency", "item-cosine", "session-knn", *RIVER)
 LAGS = (0, 20, 200, 1000)
+PACES = (0, 20, 40, 80)
+"""How many events learning is behind, beside a worker that is fed at a steady rate."""
+REPLICAS = (1, 2, 4)
 CUTS = (0.7, 0.75, 0.8, 0.85, 0.9)
 REGIMES = ("dense", "sessions", "news")
 SETS = {"ml-1m": 10, "ml-100k": 1, "ml-latest-small": 4, "online-retail": 10}
@@ -65,6 +68,12 @@ def jobs() -> list[Job]:
     ]
     cold = ("--protocol", "cold-items", "--every", 50, "--seed", "0,1", "--model", "blend,embeddings")
     found += [_job("cold-items", data, 2.0, *cold) for data in ("ml-1m", "online-retail")]
+    for lag in PACES:
+        pace = ("--every", 1, "--warmup", 0, "--lag", lag, "--model", "blend")
+        found.append(_job(f"pace-{lag}", "ml-100k", 0.8, *pace))
+    for replicas in REPLICAS:
+        shared = ("--every", 20, "--lag", 40, "--replicas", replicas, "--model", "blend")
+        found.append(_job(f"replicas-{replicas}", "ml-1m", 1.0, *shared))
     for data in ("ml-1m", "online-retail"):
         newcomers = ("--protocol", "second-event", "--model", timely, "--seed", FEW_SEEDS)
         found.append(_job("second-event", data, 2.0, *newcomers))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.parts.quality_jobs import CUTS, LAGS, REGIMES, SETS
+from benchmarks.parts.quality_jobs import CUTS, LAGS, PACES, REGIMES, REPLICAS, SETS
 from benchmarks.parts.tables import table
 from evaluation.contenders import OF_THE_ENGINE
 
@@ -40,6 +40,7 @@ fitted in batches. {machine["cpu"]}, {machine["cores"]} cores; {versions}.
         *(_cold(results, data) for data in ("ml-1m", "online-retail")),
         _ratings(results),
         *(_lags(results, data) for data in ("ml-1m", "online-retail")),
+        _replicas(results),
         *(_shuffled(results, data) for data in ("ml-1m", "online-retail")),
     ]
     return "\n".join(part for part in parts if part)
@@ -116,6 +117,37 @@ def _lags(results: dict[str, Result], data: str) -> str:
         lines.append((name, *(f"{hits:.4f} ({hits / at_once - 1:+.1%})" for hits in later)))
     head = ("HR@10", *(f"{lag} events late" for lag in measured))
     return f"### Learning late ({data})\n\n{table(head, lines)}\n"
+
+
+def _replicas(results: dict[str, Result]) -> str:
+    measured = [replicas for replicas in REPLICAS if f"replicas-{replicas}/ml-1m" in results]
+    lines = []
+    for replicas in measured:
+        (row,) = results[f"replicas-{replicas}/ml-1m"]["rows"]
+        lines.append((replicas, _with_interval(row, "hr@10"), _with_interval(row, "ndcg@10"), row["scored"]))
+    if not lines:
+        return ""
+    head = ("workers", "HR@10", "NDCG@10", "ranked")
+    return f"""### Several workers write the learning log (ml-1m)
+
+All workers fold the same log, so they hold the same model. What several change is the order: of every 40 events, each
+worker's own stand together, and are learned 40 events late on average.
+
+{table(head, lines)}
+"""
+
+
+def pace(figures: dict[str, Any], results: dict[str, Result]) -> list[tuple[str, str, str]]:
+    """Return rows that set workers fed at a rate beside the evaluator on the same stream: what, HR@10, NDCG@10."""
+    rows = [
+        (f"worker, {name}, {run['events_per_batch']} events a batch", run["hit_rate_at_10"], run["ndcg_at_10"])
+        for name, run in figures.items()
+    ]
+    for lag in PACES:
+        if result := results.get(f"pace-{lag}/ml-100k"):
+            (row,) = result["rows"]
+            rows.append((f"evaluator, {lag} events late", row["hr@10"], row["ndcg@10"]))
+    return [(what, f"{hits:.4f}", f"{gain:.4f}") for what, hits, gain in rows]
 
 
 def _cold(results: dict[str, Result], data: str) -> str:

@@ -71,14 +71,20 @@ class Worker:
             if self._process.poll() is not None:
                 assert self._process.stderr
                 raise HeadraceError(f"the worker has ended: {self._process.stderr.read().strip()[-2000:]}")
-            status = self._status()
+            status = self.status()
             if status and condition(status):
                 return status
             if time.monotonic() > deadline:
                 raise HeadraceError(f"the worker has not {what} within {timeout:.0f} s; it says {status}")
             time.sleep(_POLL_S)
 
-    def _status(self) -> dict[str, Any]:
+    def resident_mb(self) -> float:
+        """Return the memory of its process, in MB."""
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+    def status(self) -> dict[str, Any]:
+        """Return what it says of itself now; nothing before its first word."""
         statuses = map(orjson.loads, self._redis.hvals(self._workers))
         return next((status for status in statuses if status["pid"] == self._process.pid), {})
 

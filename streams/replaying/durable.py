@@ -20,13 +20,16 @@ from typing import Any
 
 import msgspec
 
+from contracts.topics import LEARNING, topic_name
 from infra.errors import HeadraceError, StoreError
 from infra.redis import connect
 from infra.settings import Settings
 from models.engine import Engine
 from models.user_state import CorruptState
 from serving.namespaces import Namespaces
+from streams.admin import topic_ids
 from streams.checkpoints import Checkpoints
+from streams.marks import Marks
 from streams.replaying.owner import Owner
 from streams.replaying.plan import DONE, Mark, Plan, Progress, start_of
 
@@ -57,8 +60,11 @@ class Durable:
     ) -> None:
         self._name, self._engine, self._owner, self._namespaces = settings.namespace, engine, owner, namespaces
         self._warn = warn
+        log = topic_name(LEARNING, settings.kafka.prefix, settings.namespace)
+        self._settings, self._log = settings, log
         self._place = settings.checkpoints
         self._checkpoints = Checkpoints(posixpath.join(self._place, _FOLDER), warn)
+        self.marks: Marks  # of forgotten people, once they are read
         self._elsewhere = False  # whether the store may hold states of users who are not resident
 
     def find(self) -> Mark | None:
@@ -108,7 +114,7 @@ class Durable:
     def complete(self, plan: Plan, progress: Progress) -> None:
         """Write the checkpoint that workers of the namespace start from, in place of any older one."""
         self._engine.items.position = plan.log_end
-        checkpoints = Checkpoints(self._place, self._warn)
+        checkpoints = Checkpoints(self._place, self._warn, topic_ids(self._settings, [self._log])[self._log])
         path = checkpoints.write(self._engine.items.state())
         checkpoints.keep_only(path)
 
@@ -118,7 +124,7 @@ class Durable:
         self._checkpoints.remove()
 
     def admit(self, users: Sequence[str]) -> None:
-        """Make users resident, with what the store holds of them."""
+        """Make users resident, with what the store holds of them; who was forgotten starts anew."""
         table = self._engine.users
         missing = table.missing(users)
         if not missing:
@@ -128,7 +134,7 @@ class Durable:
             states = self._owner.load_states(missing)
         for user, state in zip(missing, states, strict=True):
             try:
-                table.admit(user, state)
+                table.admit(user, state, self.marks.rebirth(user))
             except CorruptState as error:
                 raise HeadraceError(f"{error} of {user!r}: start the replay anew with --fresh") from error
 

@@ -69,6 +69,7 @@ class Progress(msgspec.Struct):
     read: int = 0  # messages read, invalid ones included
     quality: dict[str, Any] = {}  # of the prequential sample
     popularity: dict[str, Any] = {}
+    open_wishes: dict[str, int] = {}  # partition of users → first wish to be forgotten that nobody has acted on
     phase: str = FOLDING
 
 

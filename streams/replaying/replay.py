@@ -20,6 +20,7 @@ from serving.store import Store
 from streams.admin import ensure_topics
 from streams.deployment import SILENCE_MS, clear, commit
 from streams.engine import create_engine
+from streams.marks import Marks
 from streams.replaying.durable import Durable, unfinished
 from streams.replaying.fold import Fold
 from streams.replaying.items import Items
@@ -49,8 +50,8 @@ class Report:
         Users and items known at the end; lists written.
     refused : dict of str to int
         Reason → messages that could not be used.
-    forgets : int
-        Wishes to be forgotten among the records of users.
+    skipped : int
+        Events left out because their users were forgotten after them.
     scored : int
         Events ranked before they were learned, of the whole.
     hit_rate_at_10, ndcg_at_10, popularity_hit_rate_at_10 : float
@@ -70,7 +71,7 @@ class Report:
     items: int = 0
     lists: int = 0
     refused: dict[str, int] = field(default_factory=dict)
-    forgets: int = 0
+    skipped: int = 0
     scored: int = 0
     hit_rate_at_10: float = 0.0
     ndcg_at_10: float = 0.0
@@ -151,11 +152,13 @@ class _Replay:
         self._report = Report(self._name)
         self._kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
         self._plan: Plan
+        self._marks: Marks
 
     def run(self) -> Report:
         began = time.monotonic()
         mark = self._begin()
         self._plan = plan = mark.plan
+        self._durable.marks = self._marks = Marks.read(self._settings)
         warm_up()
         progress = self._durable.resume(mark) if mark.progress.block else mark.progress
         items = Items(plan)
@@ -228,8 +231,9 @@ class _Replay:
         from_ = mark.progress
         read_before = progress.read if behind == block else from_.read
         source = Source(
-            plan.parts, self._kafka, self._home, from_.positions, from_.times, items.entries(from_.positions)
-        )
+            plan.parts, self._kafka, self._home, from_.positions, from_.times, items.entries(from_.positions),
+            self._marks,
+        )  # fmt: skip
         with source as blocks:
             for entries in blocks:
                 fold.block(entries, learns=block >= behind)
@@ -256,7 +260,8 @@ class _Replay:
         report = self._report
         report.total, report.read = self._plan.total, progress.read
         report.events, report.duplicates = progress.applied, fold.duplicates
-        report.refused, report.forgets = dict(source.refused), source.forgets
+        report.refused, report.skipped = dict(source.refused), source.skipped
+        progress.open_wishes = source.open_wishes | progress.open_wishes  # the earlier run's are the first
         report.items = self._engine.items.catalogue.items
         report.scored = fold.quality.scored
         report.hit_rate_at_10 = round(fold.quality.hit_rate, 5)
@@ -289,7 +294,11 @@ class _Replay:
                 return
         self._durable.complete(plan, progress)
         of_items = {(part.topic, part.partition): part.end for part in plan.parts if part.kind == "items"}
-        by_user = {(part.topic, part.partition): part.end for part in plan.parts if part.kind != "items"}
+        # A wish to be forgotten on which nobody has acted yet is left to the workers of the namespace.
+        wishes = progress.open_wishes
+        by_user = {
+            (part.topic, part.partition): wishes.get(part.name, part.end) for part in plan.parts if part.kind != "items"
+        }
         self._owner.write_handled(of_items)
         self._owner.write_reached({place: end for place, end in by_user.items() if end})
         commit(self._settings, by_user)

@@ -15,10 +15,11 @@ from typing import Any
 import confluent_kafka as ck
 import numpy as np
 
-from contracts.events import Click, InvalidEvent, Rating, User, decode
+from contracts.events import Click, Rating
 from infra.errors import BrokerError
 from models.attributes import features
-from streams.intake import decode_events
+from streams.intake import decode_events, decode_users
+from streams.marks import Marks
 from streams.records import Records, by_topic
 from streams.replaying.merge import EVENT, USER, Entries, Merger, entries, joined
 from streams.replaying.plan import BLOCK, Part
@@ -46,13 +47,17 @@ class Source:
         Part by part: from which offset on, and the time of the last entry before it.
     given : sequence of Entries
         Entries of parts that are not read here but known already, in their order; those parts are done.
+    marks : Marks
+        Of forgotten people: what came before is left out.
 
     Attributes
     ----------
     refused : Counter
         Reason → messages that could not be used.
-    forgets : int
-        Wishes to be forgotten among the records of users.
+    skipped : int
+        Events left out because their users were forgotten after them.
+    open_wishes : dict of str to int
+        Partition of ``users`` → offset of the first wish to be forgotten on which no worker has acted yet.
     read : list of int
         Part by part: how many messages have been decoded.
     """
@@ -65,8 +70,9 @@ class Source:
         positions: Sequence[int],
         times: Sequence[int],
         given: Sequence[Entries],
+        marks: Marks,
     ) -> None:
-        self._parts, self._home = parts, home
+        self._parts, self._home, self._marks = parts, home, marks
         self._numbers = {(part.topic, part.partition): number for number, part in enumerate(parts)}
         self._unread = {n for n, part in enumerate(parts) if part.kind != "items" and positions[n] < part.end}
         self._from = list(positions)
@@ -93,7 +99,8 @@ class Source:
         self._stopping = False
         self._paused: set[int] = set()
         self.refused: Counter[str] = Counter()
-        self.forgets = 0
+        self.skipped = 0
+        self.open_wishes: dict[str, int] = {}
         self.read = [0] * len(parts)
         self._thread = threading.Thread(target=self._run, name="replay source", daemon=True)
 
@@ -217,8 +224,10 @@ class Source:
         stretches = {number: (own[0].offset(), own[-1].offset()) for number, own in partitions.items()}
         records = Records(topic, messages, stretches, lambda: frozenset(partitions), lambda: None)
         first = self._numbers[topic, next(iter(partitions))]
-        given = decode_events(records, _KINDS[kind], self._parts[first].topic_id, self._home, foreign=True)
+        topic_id = self._parts[first].topic_id
+        given = decode_events(records, _KINDS[kind], topic_id, self._home, self._marks, foreign=True)
         self.refused.update(error.reason for _, error in given.letters)
+        self.skipped += given.skipped
         batch = given.batch
         source = np.asarray(batch.source, np.int64)
         # Partition after partition, as the messages were put together above.
@@ -231,23 +240,19 @@ class Source:
             self._merger.put(entries(number, EVENT, batch.offset[part], times, batch.own[part], events))
 
     def _users(self, number: int, messages: list[ck.Message]) -> Entries:
-        offsets, times, what = [], [], []
-        for message in messages:
+        part, offsets, times, what = self._parts[number], [], [], []
+        records = Records(part.topic, messages, {}, frozenset, lambda: None)
+        given = decode_users(records, self._home, foreign=True)
+        self.refused.update(error.reason for _, error in given.letters)
+        for wish in given.wishes:
+            if not wish.told and not self._marks.skips(wish.user, part.topic, wish.partition, wish.offset, wish.stamp):
+                self.open_wishes.setdefault(part.name, wish.offset)
+        for user, message in given.records:
             stamp = message.timestamp()[1]
-            if message.value() is None and message.key():
-                self.forgets += 1
-                continue
-            try:
-                user = decode(User, message.value(), message.key(), stamp)
-            except InvalidEvent as error:
-                self.refused[error.reason] += 1
-                continue
-            if user.forget:
-                self.forgets += 1
-                continue
-            offsets.append(message.offset())
-            times.append(stamp)
-            what.append((user.user, features(user.attributes)))
+            if not self._marks.skips(user.user, part.topic, part.partition, message.offset(), stamp):
+                offsets.append(message.offset())
+                times.append(stamp)
+                what.append((user.user, features(user.attributes)))
         return entries(number, USER, offsets, times, [True] * len(what), what)
 
     def _finish(self, number: int) -> None:

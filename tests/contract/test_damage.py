@@ -11,7 +11,7 @@ import pytest
 
 from contracts.learning import TERMS, Introduction, UnknownFormat, decode_lessons, encode_lessons, introduction
 from contracts.redis import decode_vector, encode_vector
-from models.user_state import CorruptState
+from models.user_state import FORMAT, CorruptState
 from models.users import UserTable
 
 STATE = golden.user_state()
@@ -40,8 +40,8 @@ def test_a_damaged_user_state_is_refused_and_its_user_not_admitted() -> None:
 
 
 def test_a_user_state_of_a_newer_format_is_told_from_a_damaged_one() -> None:
-    with pytest.raises(CorruptState, match="format 3, this version reads 2"):
-        UserTable(resident=1).admit("u1", b"\3" + STATE[1:])
+    with pytest.raises(CorruptState, match=f"format {FORMAT + 1}, this version reads {FORMAT}"):
+        UserTable(resident=1).admit("u1", bytes([FORMAT + 1]) + STATE[1:])
 
 
 def test_a_cut_learning_record_is_refused() -> None:
@@ -59,7 +59,7 @@ def test_a_learning_record_with_a_flipped_bit_decodes_or_is_refused() -> None:
 def test_a_learning_record_of_a_newer_format_stops_the_reader() -> None:
     fields = msgspec.msgpack.decode(RECORD)
     with pytest.raises(UnknownFormat, match="upgrade Headrace"):
-        decode_lessons(msgspec.msgpack.encode([3, *fields[1:]]))
+        decode_lessons(msgspec.msgpack.encode([fields[0] + 1, *fields[1:]]))
 
 
 def record(**columns: np.ndarray) -> bytes:

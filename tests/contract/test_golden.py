@@ -11,7 +11,9 @@ import orjson
 import pytest
 
 from contracts.events import Event, Item, decode
+from contracts.learning import FORMAT as LEARNING
 from contracts.learning import decode_lessons
+from contracts.marks import decode_mark, salt_of
 from contracts.redis import decode_vector
 from models.user_state import FORMAT as USER
 from models.users import UserTable
@@ -50,13 +52,9 @@ def test_learning_records_of_every_version_decode(path: Path) -> None:
     assert lessons.sources == golden.LESSONS.sources
     assert lessons.items == golden.LESSONS.items
     assert lessons.introduced == golden.LESSONS.introduced
-    later: dict[str, list[float]] = {}
-    if path.name == "learning-1.bin":
-        later = {"gap": [0, 0, 0], "kind": [0, 0, 7], "value": [np.nan] * 3, "had": [-1, -1, -1], "seen": []}
-        later |= {"attribute_lengths": [0, 0, 0], "attributes": []}
+    assert lessons.forgotten == (golden.LESSONS.forgotten if path.name == f"learning-{LEARNING}.bin" else [])
     for column in golden.COLUMNS:
         decoded, expected = getattr(lessons, column), getattr(golden.LESSONS, column)
-        expected = np.array(later.get(column, expected), expected.dtype)
         assert decoded.dtype == expected.dtype
         np.testing.assert_array_equal(decoded, expected)
 
@@ -68,12 +66,17 @@ def test_user_states_of_every_version_decode(path: Path) -> None:
     assert table.history("u1") == golden.HISTORY
     slots = np.array([table.slot("u1")], np.int32)
     assert table.seen(slots)[0].tolist() == golden.SEEN
-    values = [np.nan] * 3 if path.name == "user-1.bin" else golden.VALUES
     attributes, n = table.attributes(slots)
-    assert attributes[0, : n[0]].tolist() == ([] if path.name == "user-1.bin" else golden.ATTRIBUTES)
-    np.testing.assert_array_equal(table.details(slots)[2][0, :3], values[::-1])
+    assert attributes[0, : n[0]].tolist() == golden.ATTRIBUTES
+    np.testing.assert_array_equal(table.details(slots)[2][0, :3], golden.VALUES[::-1])
     if path.name == f"user-{USER}.bin":
         assert table.encode(slots[0]) == golden.user_state()
+
+
+def test_marks_decode_and_the_salt_stands_in_its_key() -> None:
+    salt, _, mark, _ = (golden.FOLDER / "mark.txt").read_bytes().split(b"\n")
+    assert salt_of(salt) == golden.SALT
+    assert decode_mark(mark) == golden.MARK
 
 
 @pytest.mark.parametrize("path", stored("vector"), ids=lambda path: path.name)

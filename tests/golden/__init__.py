@@ -13,13 +13,14 @@ import numpy as np
 
 from contracts.events import Click, Event, Impression, Item, Rating, User, encode, item_key
 from contracts.learning import FORMAT as LEARNING
-from contracts.learning import Introduction, Lessons, Source, encode_lessons
+from contracts.learning import Forgotten, Introduction, Lessons, Source, encode_lessons
+from contracts.marks import End, Mark, Wish, encode_mark, person, salt_key
 from contracts.redis import Keys, encode_list, encode_vector
 from contracts.topics import LEARNING as LEARNING_LOG
 from contracts.topics import PUBLIC, topic_name
 from models.arrivals import Arrivals
 from models.user_state import FORMAT as USER
-from models.users import UserTable
+from models.users import Rebirth, UserTable
 
 FOLDER = Path(__file__).parent
 TIME = 1_700_000_000_000
@@ -29,6 +30,7 @@ EVENTS: dict[str, Event] = {
         "Zoë", "1193", TIME, "cart", 2.5, "e1", "4.17", "s9", {"page": "home", "position": 3, "tags": ["a", None]}
     ),
     "click-least": Click("u1", "i1"),
+    "click-undo": Click("u1", "i1", TIME, "undo"),
     "rating": Rating("u1", "1193", 4.5, TIME, "77"),
     "impression": Impression("u1", ["i1", "日本"], "4.17", TIME, [0.75, 0.25], "b"),
     "item": Item("1193", "Crème brûlée", ["dessert", "a/b"], "Sweet.", ["new"], [0.5, -1.0], False, TIME + 1, TIME),
@@ -61,8 +63,11 @@ LESSONS = Lessons(
     attributes=np.array([0, 2**32 - 1, 7], np.uint32),
     had=np.array([0, 2, -1], np.int32),
     seen=np.array([2**64 - 1, item_key("i1")], np.uint64),
+    forgotten=[Forgotten(2**64 - 1, "headrace.users", "q8MP9d", 3, 41)],
 )
-COLUMNS = [field.name for field in fields(Lessons) if field.name not in ("sources", "items", "introduced")]
+MARK = Mark(TIME, TIME + 5, 3, {"headrace.clicks": End("q8MP9d", 2**40)}, Wish("headrace.users", "q8MP9d", 3, 41))
+SALT = bytes(range(32))
+COLUMNS = [field.name for field in fields(Lessons) if field.name not in ("sources", "items", "introduced", "forgotten")]
 HISTORY = [(item_key("i1"), TIME, 0), (item_key("1193"), TIME + 5, 7), (item_key("i1"), TIME - 5, 10)]
 """Of the golden user: (item key, time, type), oldest first."""
 VALUES = [np.nan, 3.5, np.nan]
@@ -74,7 +79,7 @@ def user_state() -> bytes:
     """Return the stored form of the golden user."""
     keys, times, kinds = zip(*HISTORY, strict=True)
     table = UserTable(resident=1)
-    table.admit("u1", None)
+    table.admit("u1", None, Rebirth(TIME, (-1, -1)))
     table.describe(table.slot("u1"), np.array(ATTRIBUTES, np.uint32))
     table.apply(
         Arrivals(
@@ -104,7 +109,8 @@ def names() -> str:
         keys.active, keys.withheld, keys.top("u1"), keys.top(item), keys.similar(item), keys.shared("popular"),
         keys.shared("trending"), keys.shared("latest"), keys.shared("popular", item), keys.categories,
         keys.item(item), keys.user_vector(item), keys.item_vector(item), keys.state(3, item), keys.applied(3),
-        keys.watermark(3), keys.epoch(3), keys.workers, Keys("b", "shop").top("u1"),
+        keys.watermark(3), keys.epoch(3), keys.trials(3), keys.workers, keys.sources, keys.probe,
+        Keys("b", "shop").top("u1"),
         *(topic_name(topic, "headrace", "main") for topic in (*PUBLIC, LEARNING_LOG)),
     ]  # fmt: skip
     return "".join(f"{line}\n" for line in lines)
@@ -117,6 +123,7 @@ def files() -> dict[str, bytes]:
         "list.json": user_list(),
         "names.txt": names().encode(),
         "vector-1.bin": encode_vector(VECTOR),
+        "mark.txt": b"\n".join((salt_key(SALT), person("Zo\u00eb", SALT), encode_mark(MARK), b"")),
         f"learning-{LEARNING}.bin": encode_lessons(LESSONS),
         f"user-{USER}.bin": user_state(),
     }

@@ -28,7 +28,7 @@ from models.user_state import decode_state
 from serving.namespaces import Namespaces
 from serving.store import Store
 from streams.admin import ensure_topics
-from streams.checkpoints import Checkpoints
+from streams.checkpoints import Checkpoints, digest
 from streams.deployment import clear
 from streams.replaying import source
 from streams.replaying.replay import Report, Wishes, replay
@@ -91,15 +91,19 @@ def content(settings: Settings, name: str) -> dict[str, Any]:
     return found
 
 
-def checkpoint(settings: Settings, name: str) -> bytes:
-    (path,) = Path(at(settings, name).checkpoints).glob("*.model")
-    return path.read_bytes()
+def checkpoint(settings: Settings, name: str) -> str:
+    """A hash of the checkpoint's bytes but for the id of the namespace's own learning log."""
+    state = Checkpoints(at(settings, name).checkpoints, print).read()
+    assert state is not None
+    del state["log"]
+    return digest(state)
 
 
 def model(settings: Settings, name: str) -> dict[str, Any]:
     """The item model of the checkpoint, number by number: pickles of equal objects may differ."""
     state = Checkpoints(at(settings, name).checkpoints, print).read()
     assert state is not None
+    del state["log"]  # of the namespace's own learning log
     return {**plain(state), "ratings": plain(pickle.loads(state["ratings"]))}
 
 

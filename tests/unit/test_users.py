@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from users_reference import Event, User, apply, compare
 
-from models.arrivals import TOPICS
-from models.users import UserTable
+from models.arrivals import TOPICS, UNDO
+from models.users import Rebirth, UserTable
 
 NAMES = ["", "a", "b", "ä", "b:c", "d"]
 LIMITS = (6, 2)  # events that teach within an hour, in all and about one item
@@ -25,6 +25,8 @@ class Table(RuleBasedStateMachine):
         self.stored: dict[str, bytes] = {}
         self.unstored: set[str] = set()
         self.next = [0] * len(TOPICS)
+        self.generations = dict.fromkeys(NAMES, 0)
+        self.left: set[str] = set()  # whose states should have gone
 
     @rule(
         events=st.lists(
@@ -33,7 +35,7 @@ class Table(RuleBasedStateMachine):
                 st.integers(1, 12),  # item
                 st.integers(1, 300),  # identity
                 st.integers(0, 100).map(lambda time: time * 100_000),  # nearly three hours
-                st.integers(0, 10),  # kind
+                st.sampled_from([*range(11), UNDO]),  # kind
                 st.integers(0, len(TOPICS) - 1),
                 st.sampled_from(["next", "next", "next", "again", "foreign"]),
                 st.sampled_from([np.nan, np.nan, 4.5, -2.0, 70_000.0, np.float32(0.1)]),
@@ -54,11 +56,28 @@ class Table(RuleBasedStateMachine):
 
     def load(self, names: list[str]) -> None:
         for name in self.table.missing(names):
-            self.table.admit(name, self.stored.get(name))
+            generation = self.generations[name]
+            rebirth = Rebirth(generation, tuple(self.users[name].offsets)) if generation else None
+            self.table.admit(name, self.stored.get(name), rebirth)
+
+    @rule(name=st.sampled_from(NAMES), deleted=st.booleans())
+    def forget(self, name: str, deleted: bool) -> None:
+        """Whether or not his stored state goes: who comes back starts anew, behind what he did before."""
+        self.load([name])
+        self.table.erase(name)
+        self.generations[name] += 1
+        self.users[name] = User(offsets=list(self.next), per_hour=LIMITS[0], per_item=LIMITS[1])
+        self.unstored.discard(name)
+        self.left |= set() if deleted else {name}
+        assert name not in self.table
 
     @rule()
     def store(self) -> None:
-        changed = self.table.changed().encoded()
+        picture = self.table.changed()
+        for name in set(picture.erased) - self.left:
+            self.stored.pop(name, None)
+        changed = picture.encoded()
+        self.left -= {name for name, _ in changed}
         assert {name for name, _ in changed} == self.unstored
         self.stored |= dict(changed)
         self.unstored.clear()
@@ -86,7 +105,8 @@ class Table(RuleBasedStateMachine):
         self.store()
         self.table = UserTable(3, *LIMITS)
         self.load(NAMES)
-        for name, state in self.stored.items():
+        for name in self.stored.keys() - self.left:
+            state = self.stored[name]
             assert self.table.encode(self.table.slot(name)) == state
 
     @invariant()

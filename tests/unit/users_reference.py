@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from contracts.learning import HISTORY
-from models.arrivals import APPLIED, CONTAINED, DUPLICATE, HOUR_MS, REPEAT, TOPICS, Arrivals, Observed
+from models.arrivals import APPLIED, CONTAINED, DUPLICATE, HOUR_MS, REPEAT, TOPICS, UNDO, UNDONE, Arrivals, Observed
 from models.arrivals import TAUGHT_PER_HOUR as PER_HOUR
 from models.arrivals import TAUGHT_PER_ITEM as PER_ITEM
 from models.seen import MAX_SEEN
@@ -48,6 +48,13 @@ class User:
             if event.offset <= self.offsets[event.topic]:
                 return CONTAINED
             self.offsets[event.topic] = event.offset
+        if event.kind == UNDO:
+            recent = list(zip(self.history, self.taught, strict=True))[-HISTORY:]
+            left = [(earlier, taught) for earlier, taught in recent if earlier.item != event.item]
+            if len(left) < len(recent):
+                self.history, self.taught = [earlier for earlier, _ in left], [taught for _, taught in left]
+            self.seen = [item for item in self.seen if item != event.item]
+            return UNDONE
         recent = self.history[-HISTORY:]
         if event.identity in [earlier.identity for earlier in recent]:
             return DUPLICATE
