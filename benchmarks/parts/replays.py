@@ -15,6 +15,7 @@ from contracts.topics import partition_of
 from evaluation.datasets import open_dataset
 from infra.redis import connect
 from infra.settings import Settings
+from streams.marks import Marks
 from streams.replaying.plan import make_plan, start_of
 from streams.replaying.source import Source
 
@@ -27,8 +28,9 @@ def write_stream(settings: Settings, movielens: Path, file: Path) -> int:
     begin = start_of(plan)
     conf = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0}
     source = Source(
-        plan.parts, conf, lambda user: partition_of(user, plan.partitions), begin.positions, begin.times, []
-    )
+        plan.parts, conf, lambda user: partition_of(user, plan.partitions), begin.positions, begin.times, [],
+        Marks.read(settings),
+    )  # fmt: skip
     written = 0
     with file.open("wb") as out, source as blocks:
         for item in open_dataset(movielens).items():
