@@ -41,6 +41,8 @@ class Keys:
     def __init__(self, namespace: str = "main", prefix: str = "headrace") -> None:
         self._root = f"{prefix}:{namespace}"
         self.active = f"{prefix}:active"  # string: the namespace that readers should use
+        self.previous = f"{prefix}:previous"  # private, string: the one that they used before
+        self.replay = f"{self._root}:replay"  # private, JSON: what was replayed into it, see ``streams.replaying``
         self.withheld = f"{self._root}:withheld"  # set: items that must not be shown
         self.workers = f"{self._root}:workers"  # hash: worker → JSON, what it says of itself, see ``streams.status``
         self.categories = f"{self._root}:categories"  # set: categories that have lists of their own, see :meth:`shared`

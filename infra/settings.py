@@ -90,7 +90,7 @@ class Model(_Section, frozen=True):
     rating_slope: Annotated[float, Meta(ge=0, le=2)] = 0.0  # how much more a high rating teaches than a mean one
     score_every: Positive = 1  # measure the live hit rate on every n-th event
     checkpoint_s: Positive = 120
-    checkpoints: str = ""  # directory or fsspec URL; empty = inside the data directory
+    checkpoints: str = ""  # directory or fsspec URL, a folder in it for each namespace; empty = in the data directory
 
 
 class Catalogue(_Section, frozen=True):
@@ -141,7 +141,8 @@ class Settings(_Section, frozen=True):
     @property
     def checkpoints(self) -> str:
         """Where checkpoints of this namespace are kept: a path or an fsspec URL."""
-        return self.model.checkpoints or str(self.home_dir / "checkpoints" / self.namespace)
+        place = self.model.checkpoints or str(self.home_dir / "checkpoints")
+        return f"{place.rstrip('/')}/{self.namespace}"
 
 
 def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:

@@ -57,6 +57,8 @@ class Batch:
         Whether it came through its user's own partition.
     sources : list of Source
         The stretches of input that the batch covers.
+    number : sequence of int or None
+        What decides which choices teach the blend: where each stands in a stream that was merged; None = the offsets.
     """
 
     events: Sequence[Click | Rating]
@@ -64,6 +66,7 @@ class Batch:
     offset: Sequence[int]
     own: Sequence[bool]
     sources: list[Source]
+    number: Sequence[int] | None = None
 
 
 @dataclass(slots=True)
@@ -314,7 +317,8 @@ class Engine:
         held = np.arange(HISTORY) < lengths[:, None]
         offsets = np.fromiter((batch.offset[index] for index in taught.tolist()), np.int64, len(taught))
         choice = (lengths > 0) & (weight[taught] > 0) & (observed.novel[taught] | self._allow_repeats)
-        choice &= teaches(offsets, gaps[taught])
+        numbers = offsets if batch.number is None else np.asarray(batch.number, np.int64)[taught]
+        choice &= teaches(numbers, gaps[taught])
         seen, counts = self._had(arrivals.slot[taught[choice]], observed.n_seen[taught[choice]])
         had = np.full(len(taught), -1, np.int32)
         had[choice] = counts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from contracts.redis import Keys
 from serving.reader import Reader
 from serving.recommend import ANY, FALLBACKS, Answer, Wishes, recommend
 from serving.values import ItemList
@@ -28,18 +29,19 @@ class Listing:
 
 async def for_user(reader: Reader, user: str, n: int, exclude: Collection[str] = (), wishes: Wishes = ANY) -> Answer:
     """Return the user's list, or what everyone is shown while he has none; see :func:`recommend`."""
-    stored = await reader.user_list(user)
-    fallbacks = await _fallbacks(reader, wishes) if stored is None else {}
+    keys = await reader.namespace()
+    stored = await reader.user_list(user, keys)
+    fallbacks = await _fallbacks(reader, keys, wishes) if stored is None else {}
     items = stored.items if stored else list({item: None for listed in fallbacks.values() for item in listed.items})
-    records = await reader.items(items) if wishes else {}
-    return recommend(stored, fallbacks, exclude, await reader.withheld(items), n, wishes, records)
+    records = await reader.items(items, keys) if wishes else {}
+    return recommend(stored, fallbacks, exclude, await reader.withheld(items, keys), n, wishes, records)
 
 
-async def _fallbacks(reader: Reader, wishes: Wishes) -> dict[str, ItemList]:
+async def _fallbacks(reader: Reader, keys: Keys, wishes: Wishes) -> dict[str, ItemList]:
     """Return what a new user is shown: where he wants categories, first what is on their own lists, then the others."""
     found: dict[str, ItemList] = {}
     for category in (*sorted(wishes.categories), None):
-        for name, listed in zip(FALLBACKS, await reader.shared(FALLBACKS, category), strict=True):
+        for name, listed in zip(FALLBACKS, await reader.shared(FALLBACKS, category, keys), strict=True):
             if listed is not None:
                 before = found.get(name, ItemList([], [], listed.time))
                 found[name] = ItemList(before.items + listed.items, before.scores + listed.scores, before.time)
@@ -48,13 +50,15 @@ async def _fallbacks(reader: Reader, wishes: Wishes) -> dict[str, ItemList]:
 
 async def similar(reader: Reader, item: str, n: int, exclude: Collection[str] = ()) -> Listing:
     """Return the item's neighbours, best first, without those excluded or withheld."""
-    return await _listing(reader, await reader.similar(item), n, exclude)
+    keys = await reader.namespace()
+    return await _listing(reader, keys, await reader.similar(item, keys), n, exclude)
 
 
 async def popular(reader: Reader, n: int, exclude: Collection[str] = (), category: str | None = None) -> Listing:
     """Return what is popular, of all items or of a category, best first, without what is excluded or withheld."""
-    (stored,) = await reader.shared(["popular"], category)
-    return await _listing(reader, stored, n, exclude)
+    keys = await reader.namespace()
+    (stored,) = await reader.shared(["popular"], category, keys)
+    return await _listing(reader, keys, stored, n, exclude)
 
 
 async def titles(reader: Reader, items: Collection[str]) -> dict[str, str]:
@@ -62,10 +66,10 @@ async def titles(reader: Reader, items: Collection[str]) -> dict[str, str]:
     return {item: record.title for item, record in (await reader.items(items)).items() if record.title}
 
 
-async def _listing(reader: Reader, stored: ItemList | None, n: int, exclude: Collection[str]) -> Listing:
+async def _listing(reader: Reader, keys: Keys, stored: ItemList | None, n: int, exclude: Collection[str]) -> Listing:
     if stored is None:
         return Listing(None, [])
-    hidden = {*exclude, *await reader.withheld(stored.items)}
+    hidden = {*exclude, *await reader.withheld(stored.items, keys)}
     shown = [
         Scored(item, score) for item, score in zip(stored.items, stored.scores, strict=False) if item not in hidden
     ]

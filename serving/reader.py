@@ -79,36 +79,48 @@ class Reader:
         with suppress(RedisError, OSError):
             await self._connection.disconnect()
 
-    async def user_list(self, user: str) -> UserList | None:
+    async def namespace(self) -> Keys:
+        """Return the keys of the namespace to read now.
+
+        Handed to the calls that make one answer, so that it comes from one namespace even when another becomes the
+        active one meanwhile.
+        """
+        return await self._followed()
+
+    async def user_list(self, user: str, keys: Keys | None = None) -> UserList | None:
         """Return the user's own list, or ``None`` for a new user."""
-        key = (await self._followed()).top(user)
+        key = (keys or await self._followed()).top(user)
         return decode(UserList, key, await self._ask(("GET", key)))
 
-    async def similar(self, item: str) -> ItemList | None:
+    async def similar(self, item: str, keys: Keys | None = None) -> ItemList | None:
         """Return the item's neighbours, or ``None`` when none are known."""
-        key = (await self._followed()).similar(item)
+        key = (keys or await self._followed()).similar(item)
         return decode(ItemList, key, await self._ask(("GET", key)))
 
-    async def shared(self, names: Sequence[str], category: str | None = None) -> list[ItemList | None]:
+    async def shared(
+        self, names: Sequence[str], category: str | None = None, keys: Keys | None = None
+    ) -> list[ItemList | None]:
         """Return the shared lists of these names, e.g. ``popular``, of a category or of all; ``None`` where absent."""
-        keys = await self._followed()
+        keys = keys or await self._followed()
         return await self._many(ItemList, [keys.shared(name, category) for name in names])
 
-    async def items(self, items: Collection[str]) -> dict[str, ItemRecord]:
+    async def items(self, items: Collection[str], keys: Keys | None = None) -> dict[str, ItemRecord]:
         """Return the metadata of those of the items that have some."""
-        keys = await self._followed()
+        keys = keys or await self._followed()
         records = await self._many(ItemRecord, [keys.item(item) for item in items])
         return {item: record for item, record in zip(items, records, strict=True) if record is not None}
 
-    async def withheld(self, items: Collection[str]) -> frozenset[str]:
+    async def withheld(self, items: Collection[str], keys: Keys | None = None) -> frozenset[str]:
         """Return those of the items that must not be shown, as things stood when Redis last answered or later."""
-        key = (await self._followed()).withheld
+        keys = keys or await self._followed()
         if not self._tracked or len(self._known) > KNOWN_ITEMS:
             self._known = {}
-        known = self._known  # replaced when the set changes: what is then still being learned is for this call only
+        # Replaced when the set changes: what is then still being learned is for this call only, as is what is learned
+        # of a namespace that is no longer the one to read.
+        known = self._known if keys is self._keys else {}
         unknown = [item for item in items if item not in known]
         if unknown:
-            flags = await self._ask(("CLIENT", "CACHING", "YES"), ("SMISMEMBER", key, *unknown))
+            flags = await self._ask(("CLIENT", "CACHING", "YES"), ("SMISMEMBER", keys.withheld, *unknown))
             known.update(zip(unknown, flags, strict=True))
         return frozenset(item for item in items if known[item])
 

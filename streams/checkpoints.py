@@ -97,8 +97,7 @@ class Checkpoints:
             except UnfitModel as error:
                 raise CheckpointError(f"checkpoint {path} is {error}; use the version or the seed it needs") from error
             except (ValueError, KeyError, EOFError) as error:
-                self._warn(f"checkpoint {path} is set aside: {error}")
-                self._files.mv(path, path + ".damaged")
+                self._set_aside(path, error)
                 continue
             return model.position
         return None
@@ -111,6 +110,30 @@ class Checkpoints:
     def _remove(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):  # another worker of the namespace was faster
             self._files.rm(path)
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the newest undamaged state, None where there is none."""
+        for path in self._paths():
+            try:
+                return _decode(self._files.cat_file(path))
+            except (ValueError, KeyError, EOFError) as error:
+                self._set_aside(path, error)
+        return None
+
+    def keep_only(self, path: str) -> None:
+        """Remove all checkpoints but one: they belong to another history."""
+        for other in self._paths():
+            if other != path:
+                self._files.rm(other)
+
+    def remove(self) -> None:
+        """Remove everything, the place itself included."""
+        if self._files.exists(self._root):
+            self._files.rm(self._root, recursive=True)
+
+    def _set_aside(self, path: str, error: Exception) -> None:
+        self._warn(f"checkpoint {path} is set aside: {error}")
+        self._files.mv(path, path + ".damaged")
 
     def _paths(self, suffix: str = _SUFFIX) -> list[str]:
         """Return the paths of all checkpoints, newest first."""

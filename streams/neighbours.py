@@ -83,14 +83,17 @@ class Neighbours:
             if self._written < engine.items.position:
                 self._written = engine.items.position
                 written[self._place] = self._written
-        ids = [engine.items.catalogue.ids[row] for row in rows]
-        similar = [
-            (item, encode_shared(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)
-        ]
-        vectors = [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]
+        similar, vectors = of_items(engine, rows, now)
         gone = engine.items.gone(_AT_ONCE)
         while self._gone and len(gone) < _AT_ONCE:
             _, item = self._gone.popleft()
             if engine.items.catalogue.row(item) < 0:
                 gone.append(item)
         return lambda: store.write_items(similar, vectors, gone, written, epoch)
+
+
+def of_items(engine: Engine, rows: list[int], now: int) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
+    """Return (item, neighbours) and (item, vector) of the items of some rows as they stand in the store."""
+    ids = [engine.items.catalogue.ids[row] for row in rows]
+    similar = [(item, encode_shared(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)]
+    return similar, [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]

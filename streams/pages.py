@@ -98,7 +98,7 @@ class Pages:
             item, error = decode_item(message)
             if item is not None:
                 tombstones += [message] if message.value() is None else []
-                pages[item.item] = (item.item, _page(item), self._withheld(item.item))
+                pages[item.item] = (item.item, page(item), self._withheld(item.item))
             elif error is not None:
                 self._set_aside(message, error)
         written = dict(self._next)
@@ -138,6 +138,7 @@ def decode_item(message: ck.Message) -> tuple[Item | None, InvalidEvent | None]:
         return None, InvalidEvent("bad id", str(error))
 
 
-def _page(item: Item) -> bytes:
+def page(item: Item) -> bytes:
+    """Return what pages show of an item, as it stands in the store."""
     entry = {key: value for key, value in msgspec.to_builtins(item).items() if key not in ("text", "vector")}
     return orjson.dumps(entry)

@@ -8,7 +8,6 @@ from typing import Any
 
 import confluent_kafka as ck
 import faust
-import msgspec
 
 from contracts.events import Click, Rating
 from contracts.redis import DAY_S, Keys
@@ -16,11 +15,7 @@ from contracts.topics import CLICKS, IMPRESSIONS, ITEMS, LEARNING, MARKS, RATING
 from infra.errors import BrokerError
 from infra.redis import connect
 from infra.settings import Settings
-from models.combine import LONG_AWAY_S, RETURNS_AFTER_S
 from models.engine import Engine
-from models.life import Life
-from models.policy import Policy
-from models.users import Limits
 from serving.store import Store
 from streams.admin import topic_ids, topic_partitions
 from streams.agents import declare
@@ -30,6 +25,7 @@ from streams.barrier import Barrier
 from streams.checkpoints import Checkpoints
 from streams.consumer import GroupConsumer
 from streams.deadletters import DeadLetters
+from streams.engine import create_engine, limits_of
 from streams.epochs import Epochs
 from streams.forgetting import Forgetting
 from streams.learning import LearningLog
@@ -49,8 +45,6 @@ from streams.status import Status
 from streams.steward import Steward
 from streams.whole import read_whole
 
-# A second later, so that the whole seconds of a gap have passed the turn.
-_TURNS_MS = (RETURNS_AFTER_S * 1000 + 1000, LONG_AWAY_S * 1000 + 1000)
 # Records of the learning log folded in one turn of the event loop.
 _LOG_BATCH = 20
 _BY_USER = ("clicks", "ratings", "users")
@@ -110,7 +104,7 @@ def build(
     partitions = _same_partitions(settings, [topics[name] for name in _BY_USER])
     ids = topic_ids(settings, list(topics.values()))
     kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
-    engine = _engine(settings)
+    engine = create_engine(settings)
     store = Store(connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S)
     seldom = Seldom(warn)
     producer = ck.Producer(
@@ -123,7 +117,7 @@ def build(
     letters = DeadLetters(producer, settings)
     lists = ListMaker(
         engine, model.list_length, model.reasons, lambda user: epochs.now.get(applier.home(user), 0),
-        Limits(_TURNS_MS, work.list_days * DAY_S * 1000),
+        limits_of(settings),
     )  # fmt: skip
     forgetting = Forgetting(
         Marks(settings, ids), topics["marks"], topics["users"], kafka, log, lambda user: applier.home(user), warn
@@ -187,17 +181,6 @@ def build(
     return Parts(
         partitions, engine, store, epochs, status, outbox, log, applier, barrier, ownership, shelf, neighbours,
         steward, checkpoints, forgetting, log_reader, item_reader, mark_reader, consumer,
-    )  # fmt: skip
-
-
-def _engine(settings: Settings) -> Engine:
-    model = settings.model
-    return Engine(
-        model.seed, settings.worker.resident_users, model.rating_users, model.weights,
-        Policy(**msgspec.structs.asdict(settings.policy)),
-        allow_repeats=model.repeats, rating_slope=model.rating_slope,
-        taught_per_hour=model.taught_per_hour, taught_per_item=model.taught_per_item,
-        life=Life(**msgspec.structs.asdict(settings.catalogue)),
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from streams.checkpoints import digest
 from streams.clocks import Clocks
 from streams.parts import build
 from streams.recovery import recover
+from streams.replaying.durable import refuse_unfinished
 from streams.watchdog import Watchdog, progress, services_answer
 
 
@@ -93,7 +94,7 @@ class _Worker(mode.Service):
 
     def __init__(self, app: faust.App, settings: Settings) -> None:
         super().__init__()
-        self._app = app
+        self._app, self._settings = app, settings
         self._at_work = False
         self._loop: asyncio.AbstractEventLoop
         self._parts = build(app, settings, self.log.warning, self._crash)
@@ -111,6 +112,7 @@ class _Worker(mode.Service):
         items = self._parts.engine.items
         try:
             await asyncio.to_thread(warm_up)
+            await asyncio.to_thread(refuse_unfinished, self._settings)
             await self.add_runtime_dependency(self._clocks)
             await recover(self._parts, self.add_runtime_dependency, self.log.info)
             self._at_work = True

@@ -16,7 +16,15 @@ ALLOWED = {
     "evaluation": ("contracts", "models"),
     "infra": (),
     "serving": ("contracts",),
-    "streams": ("contracts", "models", "evaluation", "serving.store", "serving.fence", "infra"),
+    "streams": (
+        "contracts",
+        "models",
+        "evaluation",
+        "serving.store",
+        "serving.fence",
+        "serving.namespaces",
+        "infra",
+    ),
     "commands": OURS,
 }
 # Client of Kafka or Redis → who may import it: a folder with its slash, or a file.

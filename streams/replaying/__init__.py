@@ -1,0 +1,1 @@
+"""Replay: the history in Kafka learned again, into a namespace of its own, at full speed."""
