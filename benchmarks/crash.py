@@ -36,7 +36,7 @@ from streams import failpoints
 from streams.admin import ensure_topics
 
 _TRICKLE_S = 4.0
-_OFTEN = ("fold", "observe", "lists", "append", "flush", "states", "applied", "commit")
+_EVERY_BARRIER = ("flush", "states", "applied", "commit")
 _DISTURBED, _UNDISTURBED = "disturbed", "undisturbed"
 
 Action = tuple[str, Callable[[], None]]
@@ -82,8 +82,8 @@ def planned(disturbances: Disturbances, rng: random.Random, counts: dict[str, in
 
 
 def passes(name: str, rng: random.Random) -> int:
-    """Return at which pass of a failpoint to die: steps of every batch are passed all the time, the others once."""
-    return rng.randint(1, 3) if name.partition(":")[2] in _OFTEN else 1
+    """Return at which pass of a failpoint to die: steps of the barrier are passed every second, others perhaps once."""
+    return rng.randint(1, 3) if name.partition(":")[2] in _EVERY_BARRIER else 1
 
 
 def disturb(settings: Settings, worker: SupervisedWorker, feed: Feed, name: str, action: Callable[[], None]) -> None:
