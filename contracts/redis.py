@@ -15,7 +15,6 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-DAY_S = 24 * 3600
 SHARED = ("popular", "trending", "latest")
 """The lists for everybody."""
 _VECTOR_HEADER = struct.Struct("<BBH")  # format version, element kind (1 = float16), dimensions

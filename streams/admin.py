@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
-from contracts.topics import LEARNING, PUBLIC, Topic, topic_name
+from contracts.topics import CLICKS, LEARNING, PUBLIC, RATINGS, REKEYED, USERS, Topic, topic_name
 from infra.errors import BrokerError
 from infra.settings import Settings
 
@@ -56,8 +56,15 @@ def compare_topics(settings: Settings) -> tuple[set[str], list[str]]:
 
 
 def wanted_topics(settings: Settings) -> dict[str, Topic]:
-    """Return all topics of a deployment by their full names: the public ones and the namespace's learning log."""
-    return {topic_name(topic, settings.kafka.prefix, settings.namespace): topic for topic in (*PUBLIC, LEARNING)}
+    """Return all topics of a deployment by their full names: the public ones and the namespace's own."""
+    topics = (*PUBLIC, LEARNING, *(REKEYED.values() if settings.kafka.rekey else ()))
+    return {topic_name(topic, settings.kafka.prefix, settings.namespace): topic for topic in topics}
+
+
+def topics_by_user(settings: Settings) -> list[str]:
+    """Return the full names of the topics of which a group member reads the same partitions."""
+    topics = (CLICKS, RATINGS, USERS, *(REKEYED.values() if settings.kafka.rekey else ()))
+    return [topic_name(topic, settings.kafka.prefix, settings.namespace) for topic in topics]
 
 
 def topic_ids(settings: Settings, names: Iterable[str]) -> dict[str, str]:

@@ -34,6 +34,7 @@ from streams.lists import ListMaker
 from streams.marks import Marks
 from streams.outbox import Outbox
 from streams.records import Records
+from streams.rekeying import Rekeying
 from streams.residents import Residents
 from streams.status import Status
 
@@ -41,8 +42,6 @@ from streams.status import Status
 _WORTH_A_THREAD = 64
 
 _NOBODY = np.zeros(0, np.int32)
-# Batches that share their lists, at most.
-_TOGETHER = 4
 # Users whose partitions are remembered.
 _HOMES = 200_000
 
@@ -81,6 +80,8 @@ class Applier:
         Full topic name → Kafka's topic id.
     partitions : int
         Of every user-keyed topic.
+    rekeyed : mapping of str to str
+        See :func:`streams.rekeying.rekeyed_topics`.
     score_every : int
         Measure the live hit rate on every n-th event.
     epochs : Epochs
@@ -88,6 +89,8 @@ class Applier:
         Told of partitions where writes were refused, and under which epochs.
     in_flight : callable
         Returns how many batches the consumer has handed over that are not done.
+    together : int
+        So many batches share their lists while more are waiting, at most.
     forgetting : Forgetting
         Makes marks of who wishes to be forgotten.
     warn : callable
@@ -107,17 +110,20 @@ class Applier:
         kinds: dict[str, type[Click] | type[Rating]],
         topic_ids: dict[str, str],
         partitions: int,
+        rekeyed: Mapping[str, str],
         score_every: int,
         epochs: Epochs,
         refused: Callable[[frozenset[int], Mapping[int, int]], Awaitable[None]],
         in_flight: Callable[[], int],
+        together: int,
         forgetting: Forgetting,
         warn: Callable[[str], None],
     ) -> None:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._lists, self._status = letters, lists, status
         self._kinds, self._topic_ids, self._score_every, self._warn = kinds, topic_ids, score_every, warn
-        self._in_flight, self._epochs, self._refused = in_flight, epochs, refused
+        self._in_flight, self._together = in_flight, together
+        self._epochs, self._refused = epochs, refused
         self._forgetting = forgetting
         self._taken = 0  # batches taken over that are not done
         self._held: list[_Applied] = []
@@ -126,6 +132,7 @@ class Applier:
         self._warned = False
         self.applied: dict[tuple[str, int], int] = {}
         self.home: Callable[[str], int] = lru_cache(maxsize=_HOMES)(lambda user: partition_of(user, partitions))
+        self._rekeying = Rekeying(log, rekeyed, self.home)
         self._residents = Residents(engine.users, store, outbox, forgetting.marks, self.home, warn)
 
     async def apply(self, records: Records) -> None:
@@ -147,7 +154,7 @@ class Applier:
             self._lists.heard_of(observation.slots)
             self._held.append(_Applied(records, given, observation))
             self.applied.update(records.next_offsets)
-            more = not records.alone and self._in_flight() > self._taken and len(self._held) < _TOGETHER
+            more = not records.alone and self._in_flight() > self._taken and len(self._held) < self._together
             lists = self._measured(observation, _NOBODY if more else self._of_held())
             if not more:
                 self._hand_over(lists)
@@ -204,11 +211,16 @@ class Applier:
     async def freshen(self, n: int) -> None:
         """Make up to ``n`` lists anew whose users do nothing, from what has been learned since."""
         async with self._lock:
-            lists = self._lists.make(self._lists.due(n))
+            lists = [
+                (self.home(user), user, value, self._lists.left_s(user))
+                for user, value in self._lists.make(self._lists.due(n))
+            ]
             epochs = self._epochs.now
 
         async def deliver() -> None:
-            await self._write(lists, {}, epochs)
+            refused = await self._outbox.call(self._store.freshen_lists, lists, epochs)
+            if refused:
+                await self._refused(refused, epochs)
             self._status.lists_written += len(lists)
 
         if lists:
@@ -285,6 +297,8 @@ class Applier:
             self._log.append(applied.observation.lessons)
             failpoints.after("append")
             self._send(applied.given.letters)
+            self._rekeying.forward(applied.given.strays)
+            self._status.rekeyed += len(applied.given.strays)
             self._done(applied.records)
             outcome = applied.observation.observed.outcome
             stamps = np.array(applied.given.stamps, np.float64)[outcome == APPLIED]
@@ -316,15 +330,18 @@ class Applier:
 
     def _decode(self, records: Records) -> Events:
         topic = records.topic
+        rekey, forwarded = self._rekeying.forwards(topic), self._rekeying.has_forwarded(topic)
+        foreign = self._epochs.all and not rekey and not forwarded
         given = decode_events(
-            records, self._kinds[topic], self._topic_ids[topic], self.home, self._marks, foreign=self._epochs.all
-        )
+            records, self._kinds[topic], self._topic_ids[topic], self.home, self._marks,
+            foreign=foreign, rekey=rekey, forwarded=forwarded,
+        )  # fmt: skip
         self._status.skipped += given.skipped
-        if not self._warned and not all(given.batch.own):
+        if foreign and not self._warned and not all(given.batch.own):
             self._warned = True
             self._warn(
                 f"events of {topic} do not lie on the partition that murmur2 gives their user: "
-                "set the producer's partitioner to murmur2_random before a second worker is started"
+                "set the producer's partitioner to murmur2_random, or kafka.rekey, before a second worker is started"
             )
         return given
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import mode
 
+from infra.memory import resident_mb
 from infra.settings import Settings
 from streams.parts import Parts
 
@@ -103,6 +104,8 @@ class Clocks(mode.Service):
             items=items.catalogue.items,
             scorers=items.scorers(),
             resident_users=len(parts.engine.users),
+            resident_mb=resident_mb(),
+            waiting_batches=parts.consumer.in_flight,
             **more,
         )
         try:

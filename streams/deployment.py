@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient
 
-from contracts.topics import LEARNING, topic_name
+from contracts.topics import LEARNING, REKEYED, topic_name
 from infra.errors import BrokerError
 from infra.settings import Settings
 from serving.namespaces import Namespaces
@@ -70,10 +70,10 @@ def clear(settings: Settings, namespaces: Namespaces) -> Iterator[int]:
     yield from namespaces.delete(settings.namespace)
     Checkpoints(settings.checkpoints, lambda text: None).remove()
     admin = AdminClient({"log_level": 0, **settings.kafka.client, "bootstrap.servers": settings.kafka.bootstrap})
-    topic = topic_name(LEARNING, settings.kafka.prefix, settings.namespace)
+    topics = {topic_name(each, settings.kafka.prefix, settings.namespace) for each in (LEARNING, *REKEYED.values())}
     group = group_of(settings)
     for answers in (
-        admin.delete_topics([topic], operation_timeout=_TIMEOUT_S, request_timeout=_TIMEOUT_S),
+        admin.delete_topics(sorted(topics), operation_timeout=_TIMEOUT_S, request_timeout=_TIMEOUT_S),
         admin.delete_consumer_groups([group], request_timeout=_TIMEOUT_S),
     ):
         for name, answer in answers.items():
@@ -83,7 +83,7 @@ def clear(settings: Settings, namespaces: Namespaces) -> Iterator[int]:
                 if error.args[0].code() not in _NOT_THERE:
                     raise BrokerError(f"{name} is not removed: {error.args[0].str()}") from error
     deadline = time.monotonic() + _TIMEOUT_S
-    while topic in admin.list_topics(timeout=_TIMEOUT_S).topics:  # brokers hear of it after their controller
+    while left := topics & admin.list_topics(timeout=_TIMEOUT_S).topics.keys():  # brokers hear after their controller
         if time.monotonic() > deadline:
-            raise BrokerError(f"{topic} is still there {_TIMEOUT_S:.0f} s after its removal")
+            raise BrokerError(f"{', '.join(sorted(left))}: still there {_TIMEOUT_S:.0f} s after the removal")
         time.sleep(0.02)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.redis import DAY_S
 from infra.settings import Settings
 from models.combine import LONG_AWAY_S, RETURNS_AFTER_S
 from models.engine import Engine
@@ -30,4 +29,4 @@ def create_engine(settings: Settings) -> Engine:
 
 def limits_of(settings: Settings) -> Limits:
     """Return for how long silent users' lists are kept fresh."""
-    return Limits(_TURNS_MS, settings.worker.list_days * DAY_S * 1000)
+    return Limits(_TURNS_MS, settings.worker.list_s * 1000)

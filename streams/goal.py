@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from contracts.topics import CLICKS, RATINGS, topic_name
+from contracts.topics import CLICKS, RATINGS, REKEYED, topic_name
 from infra.errors import BrokerError
 from infra.settings import Settings
 from streams.admin import topic_partitions
@@ -17,7 +17,7 @@ _TIMEOUT_S = 10.0
 
 
 class Goal:
-    """The ends of a deployment's clicks and ratings at the moment when this object is made.
+    """The ends of a deployment's clicks and ratings, forwarded ones too, at the moment when this object is made.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ class Goal:
         self._address = settings.kafka.bootstrap
         self._group = f"{settings.kafka.prefix}-{settings.namespace}"
         self._client = AdminClient({"log_level": 0, **settings.kafka.client, "bootstrap.servers": self._address})
-        names = [topic_name(topic, settings.kafka.prefix, settings.namespace) for topic in (CLICKS, RATINGS)]
+        topics = (CLICKS, RATINGS, *(REKEYED.values() if settings.kafka.rekey else ()))
+        names = [topic_name(topic, settings.kafka.prefix, settings.namespace) for topic in topics]
         counts = topic_partitions(settings, names)
         self._places = [TopicPartition(name, number) for name in names for number in range(counts[name])]
         self._firsts = self._offsets(OffsetSpec.earliest())

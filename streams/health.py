@@ -8,15 +8,15 @@ from typing import Any
 
 import confluent_kafka as ck
 
-from contracts.redis import DAY_S, Keys
-from contracts.topics import CLICKS, LEARNING, RATINGS, USERS, topic_name
+from contracts.redis import Keys
+from contracts.topics import LEARNING, topic_name
 from infra.errors import BrokerError, HeadraceError, StoreError
 from infra.findings import Finding, ok, problem, warning
 from infra.redis import connect
 from infra.redis_health import examine
 from infra.settings import Settings
 from serving.store import Store
-from streams.admin import compare_topics, topic_partitions
+from streams.admin import compare_topics, topic_partitions, topics_by_user
 from streams.checkpoints import Checkpoints
 from streams.whole import bounds
 
@@ -43,7 +43,7 @@ def examine_deployment(settings: Settings) -> Iterator[Finding]:
     try:
         client: Any = connect(settings.redis.url)
         yield from examine(client.info())
-        store = Store(client, Keys(settings.namespace, settings.redis.prefix), settings.worker.list_days * DAY_S)
+        store = Store(client, Keys(settings.namespace, settings.redis.prefix), settings.worker.list_s)
     except StoreError as error:
         yield problem("Redis", str(error), "start the store, or mend redis.url")
     if partitions:
@@ -61,7 +61,7 @@ def _topics(settings: Settings) -> Any:
         return 0
     for difference in differences:
         yield warning("topics", difference, "alter the topic, or the settings, so that they agree")
-    names = [topic_name(topic, settings.kafka.prefix, settings.namespace) for topic in (CLICKS, RATINGS, USERS)]
+    names = topics_by_user(settings)
     counts = topic_partitions(settings, names)
     if len(set(counts.values())) > 1:
         yield problem(
@@ -102,8 +102,7 @@ def _positions(settings: Settings, store: Store, partitions: int) -> Iterator[Fi
     consumer = _consumer(settings)
     lag, lost, beyond = 0, [], []
     try:
-        for topic in (CLICKS, RATINGS, USERS):
-            name = topic_name(topic, settings.kafka.prefix, settings.namespace)
+        for name in topics_by_user(settings):
             for part in consumer.committed([_OFFSET(name, number) for number in range(partitions)], timeout=10):
                 _, end = bounds(consumer, part)
                 done = max(0, part.offset)

@@ -16,6 +16,7 @@ from models.engine import Batch
 from streams.forgetting import FORGOTTEN, Asked
 from streams.marks import Marks
 from streams.records import Records
+from streams.rekeying import LONGEST, Stray
 
 Letters = list[tuple[Any, InvalidEvent]]
 """Messages that cannot be used, and why."""
@@ -33,12 +34,15 @@ class Events:
     letters : Letters
     skipped : int
         How many came before their user was forgotten.
+    strays : list of Stray
+        What is to be forwarded to its user's partition.
     """
 
     batch: Batch
     stamps: list[int] = field(default_factory=list)
     letters: Letters = field(default_factory=list)
     skipped: int = 0
+    strays: list[Stray] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -73,6 +77,8 @@ def decode_events(
     marks: Marks,
     *,
     foreign: bool,
+    rekey: bool = False,
+    forwarded: bool = False,
 ) -> Events:
     """Decode clicks or ratings; what came before its user was forgotten is left out.
 
@@ -84,6 +90,10 @@ def decode_events(
     marks : Marks
     foreign : bool
         Whether events on other partitions are accepted: only a worker that owns all of them can apply these.
+    rekey : bool
+        Whether any key will do, and events on other partitions, where they are not accepted, are strays.
+    forwarded : bool
+        Whether all were strays once: of these a state contains no offsets.
     """
     numbers = {partition: index for index, partition in enumerate(records.stretches)}
     sources = [Source(records.topic, topic_id, p, first, last) for p, (first, last) in records.stretches.items()]
@@ -94,8 +104,10 @@ def decode_events(
         stamp = message.timestamp()[1]
         try:
             records.refuse_poison(message)
-            event = decode(kind, message.value(), message.key(), stamp)
-            _check_place(message, event.user, home, foreign)
+            event = decode(kind, message.value(), message.key(), stamp, any_key=rekey)
+            is_stray = rekey and not foreign and message.partition() != home(event.user)
+            if not is_stray or len(message.value()) > LONGEST:
+                _check_place(message, event.user, home, foreign)
         except InvalidEvent as error:
             given.letters.append((message, error))
             continue
@@ -103,10 +115,13 @@ def decode_events(
         if anybody and _is_past(marks, event, message):
             given.skipped += 1
             continue
+        if is_stray:
+            given.strays.append(Stray(event.user, message))
+            continue
         events.append(event)
         source.append(numbers[partition])
         offsets.append(message.offset())
-        own.append(partition == home(event.user))
+        own.append(not forwarded and partition == home(event.user))
         given.stamps.append(stamp)
     given.batch = Batch(events, source, offsets, own, sources)
     return given

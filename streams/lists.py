@@ -70,6 +70,12 @@ class ListMaker:
         """Return up to ``n`` users whose lists should be made anew though they do nothing."""
         return self._engine.users.due(self._engine.revision, n, steady_ms(), self._limits)
 
+    def left_s(self, user: str) -> int:
+        """Return how long the list of a resident user still lives, in s, if he goes on doing nothing."""
+        engine = self._engine
+        silent_ms = steady_ms() - int(engine.users.acted[engine.users.slot(user)])
+        return max(1, round((self._limits.gone_ms - silent_ms) / 1000))
+
     def heard_of(self, slots: NDArray[np.int32]) -> None:
         """Note that users are here now."""
         self._engine.users.acted[slots] = steady_ms()

@@ -10,14 +10,14 @@ import confluent_kafka as ck
 import faust
 
 from contracts.events import Click, Rating
-from contracts.redis import DAY_S, Keys
+from contracts.redis import Keys
 from contracts.topics import CLICKS, IMPRESSIONS, ITEMS, LEARNING, MARKS, RATINGS, USERS, topic_name
 from infra.errors import BrokerError
 from infra.redis import connect
 from infra.settings import Settings
 from models.engine import Engine
 from serving.store import Store
-from streams.admin import topic_ids, topic_partitions
+from streams.admin import topic_ids, topic_partitions, topics_by_user
 from streams.agents import declare
 from streams.applier import Applier
 from streams.attempts import Attempts
@@ -37,6 +37,7 @@ from streams.outbox import Outbox
 from streams.ownership import Ownership
 from streams.pages import Pages
 from streams.reader import TopicReader
+from streams.rekeying import rekeyed_topics
 from streams.seldom import Seldom
 from streams.shared import SharedLists
 from streams.shelf import Shelf
@@ -48,7 +49,7 @@ from streams.whole import read_whole
 # Records of the learning log folded in one turn of the event loop.
 _LOG_BATCH = 20
 _BY_USER = ("clicks", "ratings", "users")
-"""Topics keyed by user: a group member reads the same partitions of all of them."""
+"""Topics with an agent."""
 
 
 @dataclass(slots=True)
@@ -101,11 +102,13 @@ def build(
         topic.name: topic_name(topic, settings.kafka.prefix, settings.namespace)
         for topic in (CLICKS, RATINGS, IMPRESSIONS, USERS, ITEMS, MARKS, LEARNING)
     }
-    partitions = _same_partitions(settings, [topics[name] for name in _BY_USER])
-    ids = topic_ids(settings, list(topics.values()))
+    rekeyed = rekeyed_topics(settings)
+    partitions = _same_partitions(settings, topics_by_user(settings))
+    ids = topic_ids(settings, [*topics.values(), *rekeyed.values()])
     kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
     engine = create_engine(settings)
-    store = Store(connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), work.list_days * DAY_S)
+    keys = Keys(settings.namespace, settings.redis.prefix)
+    store = Store(connect(settings.redis.url), keys, work.list_s, work.state_s)
     seldom = Seldom(warn)
     producer = ck.Producer(
         {"enable.idempotence": True, "linger.ms": 1, "compression.type": "zstd", "message.max.bytes": 5_000_000}
@@ -122,15 +125,18 @@ def build(
     forgetting = Forgetting(
         Marks(settings, ids), topics["marks"], topics["users"], kafka, log, lambda user: applier.home(user), warn
     )
+    kinds: dict[str, type[Click] | type[Rating]] = {topics["clicks"]: Click, topics["ratings"]: Rating}
     applier = Applier(
         engine, store, log, outbox, letters, lists, status,
-        kinds={topics["clicks"]: Click, topics["ratings"]: Rating},
+        kinds=kinds | {rekeyed[topic]: kind for topic, kind in kinds.items() if rekeyed},
         topic_ids=ids,
         partitions=partitions,
+        rekeyed=rekeyed,
         score_every=model.score_every,
         epochs=epochs,
         refused=lambda numbers, under: ownership.refused(numbers, under),
         in_flight=lambda: consumer.in_flight,
+        together=work.lists_together,
         forgetting=forgetting,
         warn=warn,
     )  # fmt: skip
@@ -152,11 +158,13 @@ def build(
     # Room for what the consumer may have in flight, so that its thread never waits for a channel.
     channels = {name: app.channel(maxsize=work.window + 1) for name in _BY_USER}
     declare(app, channels, applier, attempts)
+    by_topic = {topics[name]: channels[name] for name in _BY_USER}
+    by_topic |= {other: by_topic[topic] for topic, other in rekeyed.items()}
     log_reader = TopicReader(topics["learning"], kafka, log.arrived, crash, batch=_LOG_BATCH)
     item_reader = TopicReader(topics["items"], kafka, shelf.put, crash)
     mark_reader = TopicReader(topics["marks"], kafka, forgetting.hear, crash)
     consumer = GroupConsumer(
-        {topics[name]: channels[name] for name in _BY_USER},
+        by_topic,
         partitions,
         ownership,
         kafka | group_properties(f"{settings.kafka.prefix}-{settings.namespace}", work),

@@ -15,6 +15,7 @@ from infra.settings import Settings
 from streams.deadletters import DeadLetter, read
 from streams.ledger import directory, write_whole
 from streams.producer import EventProducer, event_topics, key_of
+from streams.rekeying import rekeyed_topics
 
 # Wrong about the message alone: the event in it says what the key must be.
 _REPAIRABLE = frozenset({"key is not the user", "key is not the item"})
@@ -94,6 +95,7 @@ def resend(
     """
     remembered = Remembered(settings, producer.cluster())
     kinds, corrected = event_topics(settings), corrected or {}
+    kinds |= {rekeyed: kinds[topic] for topic, rekeyed in rekeyed_topics(settings).items()}
     outcome, kept = Resent(), set[str]()
     for letter in read(settings):
         kept.add(letter.source)

@@ -52,6 +52,7 @@ class Status:
         self.forgotten = 0
         self.skipped = 0
         self.undone = 0
+        self.rekeyed = 0
         self.batches = 0
         self.dead_letters: Counter[str] = Counter()
         self.freshness = Histogram()
@@ -110,6 +111,7 @@ class Status:
             "users_forgotten": self.forgotten,
             "events_of_forgotten": self.skipped,
             "items_undone": self.undone,
+            "events_rekeyed": self.rekeyed,
             "batches": self.batches,
             "events_per_batch": round(self.events_applied / self.batches, 2) if self.batches else None,
             "events_per_second": round(self.events_applied / seconds, 1) if seconds > 0 else None,

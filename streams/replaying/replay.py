@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import confluent_kafka as ck
 
-from contracts.redis import DAY_S, Keys
+from contracts.redis import Keys
 from contracts.topics import LEARNING, partition_of, topic_name
 from infra.errors import BrokerError, HeadraceError
 from infra.redis import connect
@@ -142,7 +142,8 @@ class _Replay:
         self._name = settings.namespace
         client = connect(settings.redis.url)
         self._namespaces = Namespaces(client, settings.redis.prefix)
-        store = Store(client, Keys(self._name, settings.redis.prefix), settings.worker.list_days * DAY_S)
+        work = settings.worker
+        store = Store(client, Keys(self._name, settings.redis.prefix), work.list_s, work.state_s)
         self._engine = create_engine(settings)
         self._home: Callable[[str], int] = lru_cache(maxsize=200_000)(
             lambda user: partition_of(user, self._plan.partitions)
@@ -232,7 +233,7 @@ class _Replay:
         read_before = progress.read if behind == block else from_.read
         source = Source(
             plan.parts, self._kafka, self._home, from_.positions, from_.times, items.entries(from_.positions),
-            self._marks,
+            self._marks, rekey=bool(plan.rekeyed),
         )  # fmt: skip
         with source as blocks:
             for entries in blocks:
@@ -299,6 +300,8 @@ class _Replay:
         by_user = {
             (part.topic, part.partition): wishes.get(part.name, part.end) for part in plan.parts if part.kind != "items"
         }
+        # Strays were taken from where they lie; what any worker has forwarded of them is not to be read again.
+        by_user |= {(topic, number): end for topic, ends in plan.rekeyed.items() for number, end in ends.items()}
         self._owner.write_handled(of_items)
         self._owner.write_reached({place: end for place, end in by_user.items() if end})
         commit(self._settings, by_user)

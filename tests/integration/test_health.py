@@ -35,6 +35,7 @@ def test_a_deployment_at_work_has_no_problem_and_one_emptied_under_its_worker_ha
         assert {finding["state"] for finding in diagnosis} == {"ok"}
         (report,) = json.loads(headrace("status", "--config", config, "--json"))["workers"].values()
         assert (report["worker"], report["ready"], report["events_applied"]) == ("test", True, 20)
+        assert " MB" in headrace("status", "--config", config)
         worker.stop()
         assert "not ready" in headrace("status", "--config", config)
         for partition in range(settings.kafka.partitions):
