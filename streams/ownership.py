@@ -42,6 +42,8 @@ class Ownership:
         Of this worker.
     group : Group
     warn : callable
+    taken : callable
+        Told each time that partitions were taken; in the consumer's thread.
     """
 
     def __init__(
@@ -55,9 +57,10 @@ class Ownership:
         attempts: Attempts,
         group: Callable[[], Group],
         warn: Callable[[str], None],
+        taken: Callable[[], None],
     ) -> None:
         self._users, self._store, self._applier, self._barrier = users, store, applier, barrier
-        self._epochs, self._group, self._warn = epochs, group, warn
+        self._epochs, self._group, self._warn, self._taken = epochs, group, warn, taken
         self._sources, self._attempts = sources, attempts
         self._one_barrier = asyncio.Lock()
 
@@ -98,6 +101,7 @@ class Ownership:
         self._epochs.applied |= known
         self._epochs.run_ids |= dict.fromkeys(numbers, run_id)
         self._epochs.gain(epochs)
+        self._taken()
         return starts
 
     async def make_durable(self) -> None:

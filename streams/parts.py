@@ -78,7 +78,11 @@ class Parts:
 
 
 def build(
-    app: faust.App, settings: Settings, warn: Callable[..., None], crash: Callable[[BaseException], None]
+    app: faust.App,
+    settings: Settings,
+    status: Status,
+    warn: Callable[..., None],
+    crash: Callable[[BaseException], None],
 ) -> Parts:
     """Make the parts and declare the agents.
 
@@ -87,6 +91,8 @@ def build(
     app : faust.App
     settings : Settings
         With the addresses of Kafka and Redis filled in.
+    status : Status
+        Where they count what happens.
     warn : callable
         Of a logger.
     crash : callable
@@ -115,7 +121,7 @@ def build(
         | {"error_cb": lambda error: seldom.tell(f"kafka: {error.str()}")}
         | kafka
     )
-    status, epochs, outbox = Status(), Epochs(partitions), Outbox(crash)
+    epochs, outbox = Epochs(partitions), Outbox(crash)
     log = LearningLog(engine, producer, topics["learning"], warn)
     letters = DeadLetters(producer, settings)
     lists = ListMaker(
@@ -145,8 +151,9 @@ def build(
     )
     attempts = Attempts(store, warn, crash, lambda: ownership.make_durable())
     ownership = Ownership(
-        engine.users, store, applier, barrier, epochs, Sources(settings, store), attempts, lambda: consumer, warn
-    )
+        engine.users, store, applier, barrier, epochs, Sources(settings, store), attempts, lambda: consumer, warn,
+        taken=lambda: status.start_up.done("join"),
+    )  # fmt: skip
     availability = engine.availability
     pages = Pages(
         store, log, outbox, letters, topics["items"], availability.is_withheld,

@@ -45,9 +45,13 @@ async def recover(
     made_for = await parts.outbox.call(store.remember_partitions, parts.partitions)
     if made_for != parts.partitions:
         raise BrokerError(partitions_changed("every topic keyed by user", parts.partitions, made_for))
+    done = parts.status.start_up.done
     await _recover_model(parts, start, say)
+    done("log")
     await _recover_items(parts, start)
+    done("items")
     await _recover_marks(parts, start)
+    done("marks")
 
 
 async def _recover_model(
@@ -57,6 +61,7 @@ async def _recover_model(
     failpoints.before("restore")
     found = await asyncio.to_thread(parts.checkpoints.restore, model)
     failpoints.after("restore")
+    parts.status.start_up.done("checkpoint")
     parts.neighbours.begin()
     await start(reader)
     bounds = await asyncio.to_thread(reader.bounds)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from evaluation.prequential import Prequential
 from models.engine import Ranks
+from streams.startup import StartUp
 
 
 class Histogram:
@@ -40,10 +41,17 @@ class Histogram:
 
 
 class Status:
-    """What has happened in a worker since its start."""
+    """What has happened in a worker since its start.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    start_up : StartUp, optional
+        What the start has taken so far.
+    """
+
+    def __init__(self, start_up: StartUp | None = None) -> None:
         self.started = time.time()
+        self.start_up = start_up or StartUp()
         self.events_applied = 0
         self.duplicates = 0
         self.untaught = 0
@@ -88,6 +96,7 @@ class Status:
         """Count a batch whose lists are in Redis: ages in ms of its events by then, and reasons of its dead letters."""
         now = time.time()
         self._first = self._first or now
+        self.start_up.done("first event")
         self._last = now
         self.refused(refused)
         self.freshness.add(ages)
@@ -101,6 +110,7 @@ class Status:
         seconds = self._last - self._first
         return {
             "started": round(self.started, 3),
+            "start_ms": self.start_up.ms,
             "events_applied": self.events_applied,
             "duplicates": self.duplicates,
             "untaught": self.untaught,

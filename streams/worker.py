@@ -26,6 +26,8 @@ from streams.clocks import Clocks
 from streams.parts import build
 from streams.recovery import recover
 from streams.replaying.durable import refuse_unfinished
+from streams.startup import StartUp
+from streams.status import Status
 from streams.watchdog import Watchdog, progress, services_answer
 
 
@@ -41,13 +43,15 @@ class _App(faust.App):
     BootStrategy = _OwnConsumer
 
 
-def create_app(settings: Settings) -> faust.App:
+def create_app(settings: Settings, start_up: StartUp) -> faust.App:
     """Return the Faust app of one worker; ``app.failure`` holds the error that ended it, if one did.
 
     Parameters
     ----------
     settings : Settings
         With the addresses of Kafka and Redis filled in.
+    start_up : StartUp
+        What the start has taken so far.
 
     Raises
     ------
@@ -63,21 +67,23 @@ def create_app(settings: Settings) -> faust.App:
         datadir=str(settings.home_dir / "faust"),
     )
     app.failure = None
-    app.service(_Worker(app, settings))
+    app.service(_Worker(app, settings, start_up))
     return app
 
 
-def run(settings: Settings, *, verbose: bool) -> BaseException | None:
+def run(settings: Settings, start_up: StartUp, *, verbose: bool) -> BaseException | None:
     """Run a worker until SIGTERM or SIGINT; return the error that ended it, if one did.
 
     Parameters
     ----------
     settings : Settings
         With the addresses of Kafka and Redis filled in.
+    start_up : StartUp
+        What the start has taken so far.
     verbose : bool
         Log what happens, not only what goes wrong.
     """
-    app = create_app(settings)
+    app = create_app(settings, start_up)
     # A late turn of the event loop under load is what the window and the lag are for, not news.
     logging.getLogger("mode.timers").setLevel(logging.ERROR)
     # A thread that packs bytes for Redis must not keep the event loop waiting for 5 ms, Python's default.
@@ -92,12 +98,12 @@ def run(settings: Settings, *, verbose: bool) -> BaseException | None:
 class _Worker(mode.Service):
     """One worker, from its start to its end."""
 
-    def __init__(self, app: faust.App, settings: Settings) -> None:
+    def __init__(self, app: faust.App, settings: Settings, start_up: StartUp) -> None:
         super().__init__()
         self._app, self._settings = app, settings
         self._at_work = False
         self._loop: asyncio.AbstractEventLoop
-        self._parts = build(app, settings, self.log.warning, self._crash)
+        self._parts = build(app, settings, Status(start_up), self.log.warning, self._crash)
         name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
         self._clocks = Clocks(self._parts, settings, name)
         self._stalled_s = settings.worker.stalled_s
@@ -111,7 +117,9 @@ class _Worker(mode.Service):
         self._app.flow_control.resume()  # nobody else does while Faust's own consumer is off
         items = self._parts.engine.items
         try:
+            self._parts.status.start_up.done("app")
             await asyncio.to_thread(warm_up)
+            self._parts.status.start_up.done("kernels")
             await asyncio.to_thread(refuse_unfinished, self._settings)
             await self.add_runtime_dependency(self._clocks)
             await recover(self._parts, self.add_runtime_dependency, self.log.info)
