@@ -15,7 +15,7 @@ from contracts.topics import partition_of
 from evaluation.datasets import open_dataset
 from infra.redis import connect
 from infra.settings import Settings
-from streams.marks import Marks
+from streams.forgetting.marks import Marks
 from streams.replaying.plan import make_plan, start_of
 from streams.replaying.source import Source
 

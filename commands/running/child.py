@@ -117,7 +117,7 @@ def _tied_to_us(command: list[str]) -> list[str]:
 
 def _be_worker() -> None:
     """Import and compile everything, wait for the word, then be ``headrace worker``."""
-    import streams.worker  # noqa: F401 (seconds of imports)
+    import streams.running.worker  # noqa: F401 (seconds of imports)
     from commands.main import main
     from models.warmup import warm_up
 

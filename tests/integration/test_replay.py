@@ -27,10 +27,10 @@ from infra.settings import Settings
 from models.user_state import decode_state
 from serving.namespaces import Namespaces
 from serving.store import Store
-from streams.admin import ensure_topics
-from streams.checkpoints import Checkpoints, digest
-from streams.deployment import clear
+from streams.kafka.admin import ensure_topics
+from streams.learning.checkpoints import Checkpoints, digest
 from streams.replaying import source
+from streams.replaying.deployment import clear
 from streams.replaying.replay import Report, Wishes, replay
 from tests.unit.workload import events
 from tests.worker import TIMEOUT_S, publish, raw_producer, working
