@@ -5,8 +5,8 @@
 
 A disturbance is a SIGKILL at a random moment within three seconds after the worker first applied something since its
 start; a death at a failpoint (each in turn, of ``streams.running.failpoints``); Kafka ended with SIGKILL; or Redis
-ended as by a power failure, without its last second. Before and during each, the next part of the data set is published.
-Afterwards an undisturbed worker of another namespace reads the same topics, and both are compared, see
+ended as by a power failure, without its last second. Before and during each, the next part of the data set is
+published. Afterwards an undisturbed worker of another namespace reads the same topics, and both are compared, see
 ``parts/comparison.py``.
 """
 

@@ -12,8 +12,10 @@ import confluent_kafka as ck
 from contracts.redis import Keys
 from contracts.topics import LEARNING, partition_of, topic_name
 from infra.errors import BrokerError, HeadraceError
+from infra.kernels import compile_kernels
 from infra.redis import connect
 from infra.settings import Settings
+from models.kernel import COMPILED
 from models.warmup import warm_up
 from serving.namespaces import Namespaces
 from serving.store import Store
@@ -160,6 +162,7 @@ class _Replay:
         mark = self._begin()
         self._plan = plan = mark.plan
         self._durable.marks = self._marks = Marks.read(self._settings)
+        compile_kernels(COMPILED)
         warm_up()
         progress = self._durable.resume(mark) if mark.progress.block else mark.progress
         items = Items(plan)

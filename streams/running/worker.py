@@ -20,7 +20,9 @@ import mode
 from faust.app.base import BootStrategy
 
 from infra.errors import HeadraceError
+from infra.kernels import compile_kernels
 from infra.settings import Settings
+from models.kernel import COMPILED
 from models.warmup import warm_up
 from streams.learning.checkpoints import digest
 from streams.replaying.durable import refuse_unfinished
@@ -119,6 +121,7 @@ class _Worker(mode.Service):
         items = self._parts.engine.items
         try:
             self._parts.status.start_up.done("app")
+            await asyncio.to_thread(compile_kernels, COMPILED)
             await asyncio.to_thread(warm_up)
             self._parts.status.start_up.done("kernels")
             await asyncio.to_thread(refuse_unfinished, self._settings)
