@@ -74,9 +74,9 @@ def bars(figures: dict[str, Any]) -> list[dict[str, Any]]:
         what = f"state of a user with {each['events_of_each']} events, bytes in Redis"
         found.append((what, each["redis"]["state"], _STATE_BYTES))
     for name, each in figures["items"]["figures"].items() if "items" in figures else ():
-        found.append(
-            (f"an item of {name} in a worker, bytes", each["checkpoint"]["worker_bytes_per_item"], _ITEM_BYTES)
-        )
+        if "checkpoint" in each:
+            size = each["checkpoint"]["worker_bytes_per_item"]
+            found.append((f"an item of {name} in a worker, bytes", size, _ITEM_BYTES))
     for each in figures["start"]["figures"] if "start" in figures else ():
         must = _START_S if each["items"] >= _LARGE else _SMALL_START_S
         found.append((f"restart with {each['items']:,} items, s", each["median_s"], must))

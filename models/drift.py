@@ -28,8 +28,7 @@ class Window:
     """River's ADWIN without ``river.drift``, whose other detectors load SciPy's statistics: a second of every start."""
 
     def __init__(self) -> None:
-        self._changed = False
-        self._window = _new()
+        self._window, self._changed = _empty(), False
 
     @property
     def mean(self) -> float:
@@ -40,12 +39,12 @@ class Window:
     def update(self, value: float) -> bool:
         """Take in a value; return whether it is now sure that the mean has changed."""
         if self._changed:
-            self._window = _new()
+            self._window = _empty()
         self._changed = bool(self._window.update(value))
         return self._changed
 
 
-def _new() -> Any:
+def _empty() -> AdaptiveWindowing:
     return AdaptiveWindowing(delta=_SURENESS, clock=1, max_buckets=_BUCKETS, min_window_length=8, grace_period=16)
 
 

@@ -33,6 +33,7 @@ from streams.learning.checkpoints import Checkpoints
 
 _TIMED = 4 * BATCH
 _TIMEOUT_S = 600.0
+_CHECKPOINTED = 300_000  # items: while it is written, a checkpoint takes the memory of the model three times over
 
 
 class Learner:
@@ -73,9 +74,11 @@ def measure(items: int, events: int) -> dict[str, Any]:
         "items": len(learner.engine.items.catalogue),
         "events": items + events,
         "pairs_per_item": round(int(learner.engine.items.pairs.pool[0]) / items, 1),
+        "process_mb": resident_mb(),
         "speed": _speed(learner),
-        "checkpoint": _checkpoint(learner.engine.items),
     }
+    if items <= _CHECKPOINTED:
+        figures["checkpoint"] = _checkpoint(learner.engine.items)
     return figures | {"learned_in_s": round(learned - began), "seconds": round(time.perf_counter() - began)}
 
 
