@@ -34,10 +34,13 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
 
     from infra.local import find_services
     from infra.settings import load_settings
-    from streams import failpoints
-    from streams.admin import ensure_topics
-    from streams.worker import run
+    from streams.kafka.admin import ensure_topics
+    from streams.running import failpoints
+    from streams.running.startup import StartUp
+    from streams.running.worker import run
 
+    start_up = StartUp()
+    start_up.done("imports")
     failpoints.arm(os.environ.get(failpoints.VARIABLE))
     settings = find_services(load_settings(config, home=home, namespace=namespace))
     if instance:
@@ -45,7 +48,8 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
         settings = msgspec.structs.replace(settings, worker=worker)
     for report in ensure_topics(settings):
         click.secho(report, fg="yellow", err=True)
-    failure = run(settings, verbose=verbose)
+    start_up.done("topics")
+    failure = run(settings, start_up, verbose=verbose)
     if failure is not None:
         click.secho(f"headrace worker: {failure}", fg="red", err=True)
         sys.exit(1)

@@ -15,12 +15,37 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from river.drift import ADWIN
+from river._river_rust.drift import AdaptiveWindowing
 
 from models.combine import SCORERS
 
 NAMES = (*SCORERS, "blend")
 _SURENESS = 0.002  # chance of a false alarm at each look, by ADWIN's bound
+_BUCKETS = 5  # of each size, River's default
+
+
+class Window:
+    """River's ADWIN without ``river.drift``, whose other detectors load SciPy's statistics: a second of every start."""
+
+    def __init__(self) -> None:
+        self._window, self._changed = _empty(), False
+
+    @property
+    def mean(self) -> float:
+        """The mean since the last change; 0 of an empty window."""
+        width = self._window.get_width()
+        return float(self._window.get_total() / width) if width else 0.0
+
+    def update(self, value: float) -> bool:
+        """Take in a value; return whether it is now sure that the mean has changed."""
+        if self._changed:
+            self._window = _empty()
+        self._changed = bool(self._window.update(value))
+        return self._changed
+
+
+def _empty() -> AdaptiveWindowing:
+    return AdaptiveWindowing(delta=_SURENESS, clock=1, max_buckets=_BUCKETS, min_window_length=8, grace_period=16)
 
 
 class Drift:
@@ -35,20 +60,19 @@ class Drift:
     """
 
     def __init__(self) -> None:
-        self._windows = [ADWIN(delta=_SURENESS, clock=1, min_window_length=8, grace_period=16) for _ in NAMES]
+        self._windows = [Window() for _ in NAMES]
         self.alarms = np.zeros(len(NAMES), np.int64)
 
     @property
     def rates(self) -> NDArray[np.float64]:
         """The hit rates, shape (len(NAMES),)."""
-        return np.array([window.estimation for window in self._windows])
+        return np.array([window.mean for window in self._windows])
 
     def update(self, rates: NDArray[np.float64]) -> list[int]:
         """Take in a hit rate of each; return which scorers changed, the blend not among them."""
         changed = []
         for index, (window, rate) in enumerate(zip(self._windows, rates.tolist(), strict=True)):
-            window.update(rate)
-            if window.drift_detected:
+            if window.update(rate):
                 self.alarms[index] += 1
                 if index < len(SCORERS):
                     changed.append(index)

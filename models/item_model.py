@@ -32,7 +32,7 @@ from models.scorers.popularity import Popularity
 from models.scorers.recency import Recency
 from models.scorers.repeats import Repeats
 
-FORMAT = 2
+FORMAT = 3
 _NONE = np.zeros(0, np.int64)
 # Ids of items that have left and were not asked for, at most: beyond it the store keeps what it has of the oldest.
 _GONE = 100_000

@@ -46,7 +46,7 @@ class Rules(NamedTuple):
     surplus: int  # so many times a list's length are its candidates
     page: int
     limits: NDArray[np.int32]  # (kinds,) items of one group on a page, at most; 0 = any number
-    groups: NDArray[np.int32]  # (kinds, rows) the group of each item, -1 = none
+    groups: NDArray[np.int32]  # (rows, kinds) the group of each item, -1 = none
     diversity: np.float32
     share: float
     few: NDArray[np.int32]  # rows of the items with few events, oldest first
@@ -131,7 +131,9 @@ class Policy:
         share = self.explore_share if len(few) else 0.0
         limits = np.array([self.per_category, self.per_brand], np.int32)
         surplus = _SURPLUS if limits.any() or self.diversity > 0.0 else 1
-        return Rules(surplus, self.page, limits, groups, np.float32(self.diversity), share, few, is_few, salts)
+        # One layout however many items there are: another one would be compiled anew, at the first click of a shop.
+        by_item = np.ascontiguousarray(groups.T)
+        return Rules(surplus, self.page, limits, by_item, np.float32(self.diversity), share, few, is_few, salts)
 
 
 NO_POLICY = Policy(explore_share=0.0)
@@ -246,11 +248,11 @@ def _fits(row, rules, page):
     for kind in range(len(rules.limits)):
         limit, group = rules.limits[kind], -1
         if limit > 0:
-            group = rules.groups[kind, row]
+            group = rules.groups[row, kind]
         if group >= 0:
             n = 0
             for other in page:
-                n += rules.groups[kind, other] == group
+                n += rules.groups[other, kind] == group
             if n >= limit:
                 return False
     return True

@@ -33,13 +33,15 @@ class Member:
         Its identity.
     more : str
         Continues the section ``[worker]`` of its settings, in TOML.
+    checkpoint_s : int
+        Seconds from checkpoint to checkpoint.
     """
 
-    def __init__(self, settings: Settings, name: str, more: str = "") -> None:
+    def __init__(self, settings: Settings, name: str, more: str = "", checkpoint_s: int = 5) -> None:
         self.name = name
         self._store = connect(settings.redis.url)
         self._workers = Keys(settings.namespace, settings.redis.prefix).workers
-        config = _configured(settings, name, more)
+        config = _configured(settings, name, more, checkpoint_s)
         self._command = [sys.executable, "-m", "commands", "worker", "--config", str(config)]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -103,7 +105,7 @@ class Member:
             time.sleep(_POLL_S)
 
 
-def _configured(settings: Settings, name: str, more: str) -> Path:
+def _configured(settings: Settings, name: str, more: str, checkpoint_s: int) -> Path:
     path = settings.home_dir / f"{settings.namespace}-{name}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
@@ -111,8 +113,8 @@ def _configured(settings: Settings, name: str, more: str) -> Path:
         f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nprefix = "{settings.kafka.prefix}"\n'
         f"partitions = {settings.kafka.partitions}\n"
         f'[redis]\nurl = "{settings.redis.url}"\nprefix = "{settings.redis.prefix}"\n'
-        # Often, so that some disturbances fall between two checkpoints and some into one.
-        f'[model]\ncheckpoint_s = 5\n[worker]\ninstance = "{name}"\n{more}'
+        # By default often, so that some disturbances fall between two checkpoints and some into one.
+        f'[model]\ncheckpoint_s = {checkpoint_s}\n[worker]\ninstance = "{name}"\n{more}'
     )
     return path
 

@@ -37,6 +37,15 @@ def libraries() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
+def cpu_s(pid: int) -> float:
+    """Return the CPU time in s that a process has used; 0 where the system does not say."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return 0.0
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def load() -> float:
     """Return how many processes wanted to run during the last minute: more than there are cores is a noisy figure."""
     return round(os.getloadavg()[0], 2)

@@ -16,7 +16,7 @@ import orjson
 
 from contracts.events import Click
 from infra.settings import Kafka, Settings
-from streams.producer import EventProducer
+from streams.kafka.producer import EventProducer
 
 _NEW = 0.1
 _STAYS_S = 200.0  # a visitor, since he came; a tenth of a shorter run

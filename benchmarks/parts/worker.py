@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from benchmarks.parts.machine import cpu_s
 from benchmarks.parts.place import ROOT, Place, environment
 from contracts.redis import Keys
 from infra.errors import HeadraceError
@@ -23,7 +24,6 @@ _START_S = 120.0
 _STOP_S = 60.0
 _POLL_S = 0.25
 _SETTLED_MS = 400  # lists are written, and counted, that soon after their events
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Worker:
@@ -42,7 +42,7 @@ class Worker:
         self._workers = Keys(place.settings.namespace, place.settings.redis.prefix).workers
         self._redis = connect(place.url)
         self.wait_until(lambda status: bool(status["ready"] and status["partitions"]), "become ready", _START_S)
-        self._cpu_at_start = self._cpu()
+        self._cpu_at_start = cpu_s(self._process.pid)
 
     def wait_until_done(self, events: int) -> dict[str, Any]:
         """Return what it says once all events are applied and their lists written, with the CPU time it took in s.
@@ -56,7 +56,7 @@ class Worker:
         applied = self.wait_until(all_applied, f"applied {events:,} events", 60 + events / 500)
         seen = applied["time"]
         status = self.wait_until(lambda status: status["time"] >= seen + _SETTLED_MS, "reported again", _START_S)
-        return status | {"cpu_s": round(self._cpu() - self._cpu_at_start, 2)}
+        return status | {"cpu_s": round(cpu_s(self._process.pid) - self._cpu_at_start, 2)}
 
     def wait_until(self, condition: Callable[[dict[str, Any]], bool], what: str, timeout: float) -> dict[str, Any]:
         """Return the first status for which the condition holds.
@@ -87,14 +87,6 @@ class Worker:
         """Return what it says of itself now; nothing before its first word."""
         statuses = map(orjson.loads, self._redis.hvals(self._workers))
         return next((status for status in statuses if status["pid"] == self._process.pid), {})
-
-    def _cpu(self) -> float:
-        """Return the CPU time in s that it has used; 0 where the system does not say."""
-        stat = Path(f"/proc/{self._process.pid}/stat")
-        if not stat.exists():
-            return 0.0
-        fields = stat.read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 @contextmanager

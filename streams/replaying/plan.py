@@ -13,10 +13,10 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from contracts.topics import CLICKS, ITEMS, RATINGS, USERS, topic_name
 from infra.errors import BrokerError, HeadraceError
 from infra.settings import Settings
-from streams.admin import topic_ids, topic_partitions
-from streams.rekeying import rekeyed_topics
+from streams.applying.rekeying import rekeyed_topics
+from streams.kafka.admin import topic_ids, topic_partitions
+from streams.kafka.whole import next_offsets
 from streams.replaying.merge import BEFORE_ALL
-from streams.whole import next_offsets
 
 BLOCK = 4096
 """Entries that are observed at once. Records end where blocks end, counted from the beginning: so two replays of the

@@ -12,15 +12,17 @@ import confluent_kafka as ck
 from contracts.redis import Keys
 from contracts.topics import LEARNING, partition_of, topic_name
 from infra.errors import BrokerError, HeadraceError
+from infra.kernels import compile_kernels
 from infra.redis import connect
 from infra.settings import Settings
+from models.kernel import COMPILED
 from models.warmup import warm_up
 from serving.namespaces import Namespaces
 from serving.store import Store
-from streams.admin import ensure_topics
-from streams.deployment import SILENCE_MS, clear, commit
-from streams.engine import create_engine
-from streams.marks import Marks
+from streams.forgetting.marks import Marks
+from streams.kafka.admin import ensure_topics
+from streams.kafka.whole import bounds
+from streams.replaying.deployment import SILENCE_MS, clear, commit
 from streams.replaying.durable import Durable, unfinished
 from streams.replaying.fold import Fold
 from streams.replaying.items import Items
@@ -28,7 +30,7 @@ from streams.replaying.listing import Listing
 from streams.replaying.owner import Owner
 from streams.replaying.plan import DONE, FOLDING, LISTING, Mark, Plan, Progress, make_plan
 from streams.replaying.source import Source
-from streams.whole import bounds
+from streams.running.engine import create_engine
 
 SAVE_S = 60.0
 """Between two saves: so much is folded again after a kill."""
@@ -160,6 +162,7 @@ class _Replay:
         mark = self._begin()
         self._plan = plan = mark.plan
         self._durable.marks = self._marks = Marks.read(self._settings)
+        compile_kernels(COMPILED)
         warm_up()
         progress = self._durable.resume(mark) if mark.progress.block else mark.progress
         items = Items(plan)

@@ -18,9 +18,9 @@ import numpy as np
 from contracts.events import Click, Rating
 from infra.errors import BrokerError
 from models.attributes import features
-from streams.intake import decode_events, decode_users
-from streams.marks import Marks
-from streams.records import Records, by_topic
+from streams.applying.intake import decode_events, decode_users
+from streams.consuming.records import Records, by_topic
+from streams.forgetting.marks import Marks
 from streams.replaying.merge import EVENT, USER, Entries, Merger, entries, joined
 from streams.replaying.plan import BLOCK, Part
 

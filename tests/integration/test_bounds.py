@@ -10,10 +10,10 @@ from contracts.events import Click
 from contracts.topics import CLICKS, partition_of, topic_name
 from infra.settings import Settings
 from models.user_state import decode_state
-from streams.admin import ensure_topics
-from streams.consumer import GroupConsumer
-from streams.membership import group_properties
-from streams.records import Records
+from streams.consuming.consumer import GroupConsumer
+from streams.consuming.membership import group_properties
+from streams.consuming.records import Records
+from streams.kafka.admin import ensure_topics
 from tests.worker import TIMEOUT_S, Worker, configured, publish, working
 
 Partition = tuple[str, int]

@@ -11,8 +11,8 @@ from commands.main import cli
 from contracts.events import Click
 from infra.findings import Finding, State
 from infra.settings import Settings
-from streams.admin import ensure_topics
-from streams.health import examine_deployment
+from streams.kafka.admin import ensure_topics
+from streams.running.health import examine_deployment
 from tests.worker import publish, working
 
 

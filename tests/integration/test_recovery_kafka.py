@@ -16,7 +16,7 @@ from contracts.events import Click
 from contracts.topics import CLICKS, LEARNING, Topic, topic_name
 from infra.kafka import LocalKafka
 from infra.settings import Settings
-from streams.admin import ensure_topics
+from streams.kafka.admin import ensure_topics
 from tests.worker import Worker, publish, working
 
 USERS = 30

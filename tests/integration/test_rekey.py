@@ -10,11 +10,11 @@ from contracts.events import Click, Rating, encode
 from contracts.topics import CLICKS, RATINGS, REKEYED, Topic, partition_of, topic_name
 from infra.settings import Settings
 from models.user_state import decode_state
-from streams.admin import ensure_topics
-from streams.failpoints import EXIT_STATUS
-from streams.rekeying import SOURCE
+from streams.applying.rekeying import SOURCE
+from streams.kafka.admin import ensure_topics
+from streams.kafka.whole import read_whole
 from streams.replaying.replay import Wishes, replay
-from streams.whole import read_whole
+from streams.running.failpoints import EXIT_STATUS
 from tests.worker import TIMEOUT_S, Worker, raw_producer, working, working_together
 
 History = dict[str, list[tuple[int, int, int]]]

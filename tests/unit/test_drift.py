@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from river.drift import ADWIN
 
 from models.checks import differences
 from models.combine import SCORERS
-from models.drift import NAMES, Drift
+from models.drift import NAMES, Drift, Window
 from models.fold import WATCHED
 
 
@@ -60,3 +61,11 @@ def test_a_restored_watch_has_the_same_bytes_and_goes_on_alike() -> None:
             assert one.update(seen) == other.update(seen)
     assert one.alarms.sum() > 0
     assert differences(one.state(), other.state()) == []
+
+
+def test_a_window_is_rivers_adwin() -> None:
+    draw, ours, adwin = np.random.default_rng(3), Window(), ADWIN(clock=1, min_window_length=8, grace_period=16)
+    for value in np.concatenate([draw.binomial(30, p, 300) / 30 for p in (0.1, 0.4, 0.4, 0.2)]).tolist():
+        adwin.update(value)
+        assert ours.update(value) == adwin.drift_detected
+        assert ours.mean == adwin.estimation

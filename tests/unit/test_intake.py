@@ -8,10 +8,10 @@ import pytest
 
 from contracts.events import Click
 from infra.settings import Settings
-from streams.intake import decode_events, decode_users
-from streams.marks import BY_USER, Marks
-from streams.records import Records
-from streams.rekeying import LONGEST
+from streams.applying.intake import decode_events, decode_users
+from streams.applying.rekeying import LONGEST
+from streams.consuming.records import Records
+from streams.forgetting.marks import BY_USER, Marks
 
 NOBODY = Marks(Settings(), {f"headrace.{topic.name}": "id" for topic in BY_USER})
 """Nobody was ever forgotten."""

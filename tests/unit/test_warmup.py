@@ -32,13 +32,14 @@ from workload import START, events, observe
 
 for repeats in (False, True):
     engine, stream = Engine(resident_users=100, allow_repeats=repeats), events(900)
-    for position, first in enumerate(range(0, len(stream), 50)):
-        observation = observe(engine, stream[first : first + 50], first)
+    cuts = [0, 1, *range(50, len(stream) + 1, 50)]  # a new shop knows one item at its first click
+    for position, (first, last) in enumerate(zip(cuts, cuts[1:])):
+        observation = observe(engine, stream[first:last], first)
         engine.rank(observation)
         engine.learn(decode_lessons(encode_lessons(observation.lessons)), position)
-    slots = np.arange(len(engine.users), dtype=np.int32)
-    present = np.full(len(slots), START, np.int64)
-    ListEncoder(engine.items.catalogue).encode(engine.refresh(slots, 20, 5, present))
+        slots = np.arange(len(engine.users), dtype=np.int32)
+        present = np.full(len(slots), START, np.int64)
+        ListEncoder(engine.items.catalogue).encode(engine.refresh(slots, 20, 5, present))
     engine.similar(0, 5)
 for form in sorted(forms() - before):
     print(*form[:2])

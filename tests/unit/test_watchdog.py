@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from streams.watchdog import Progress, Watchdog
+from streams.running.watchdog import Progress, Watchdog
 
 STALLED_S = 0.2
 

@@ -1,0 +1,109 @@
+"""A killed worker's restart under a static identity, part by part, until its first event's list is in the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from itertools import chain, islice
+from statistics import median
+from typing import Any
+
+import click
+import msgspec
+
+from benchmarks.parts.fleet import Member
+from benchmarks.parts.machine import cpu_s, load
+from benchmarks.parts.zipf import Zipf
+from contracts.events import Event, Item
+from infra.settings import Settings
+from streams.kafka.admin import ensure_topics
+from streams.kafka.producer import EventProducer
+
+_VISITORS = 2000
+_AFTER = 20_000  # events after the last checkpoint: two minutes at 160 a second
+_KINDS = 50
+_FIRST = "first event"
+
+
+def measure(settings: Settings, items: int, events: int, restarts: int) -> dict[str, Any]:
+    """Return the restarts of a worker whose model knows so many items, and the medians of their parts.
+
+    Parameters
+    ----------
+    settings : Settings
+    items : int
+        Each has a record and an event.
+    events : int
+        Learned besides.
+    restarts : int
+    """
+    click.secho(f"restarts with {items:,} items", dim=True, err=True)
+    prefix = f"start{items}"
+    place = msgspec.structs.replace(
+        settings, namespace=prefix, kafka=msgspec.structs.replace(settings.kafka, prefix=prefix)
+    )
+    ensure_topics(place)
+    member = Member(place, "one", "freshened_per_s = 0\n", checkpoint_s=3600)
+    stream = Zipf(items, _VISITORS)
+    clicks = stream.clicks()
+    records = (Item(item=f"item {n}", title=f"Thing {n}", categories=[f"kind {n % _KINDS}"]) for n in range(items))
+    try:
+        _publish(place, chain(records, stream.everything(), islice(clicks, events)))
+        member.start()
+        _await(member, items + events)
+        member.stop()  # writes a checkpoint
+        member.start()
+        _publish(place, islice(clicks, _AFTER))
+        _await(member, _AFTER)
+        runs = [_restart(member, place, list(islice(clicks, 100))) for _ in range(restarts)]
+        member.stop()
+    finally:
+        member.kill()
+    parts = {part: round(median(run["start_ms"][part] for run in runs)) for part in runs[0]["start_ms"]}
+    return {
+        "items": items,
+        "events": items + events,
+        "log_tail_events": _AFTER,
+        "runs": runs,
+        "median_ms": parts,
+        "median_s": round(median(run["seconds"] for run in runs), 2),
+        "median_cpu_s": round(median(run["cpu_s"] for run in runs), 2),
+    }
+
+
+def _restart(member: Member, place: Settings, waiting: list[Any]) -> dict[str, Any]:
+    """Kill the worker, publish what waits for it, and start it."""
+    time.sleep(2.0)  # a barrier, and a few heartbeats
+    member.kill()
+    _publish(place, waiting)
+    began = time.monotonic()
+    member.start()
+    member.wait_until(lambda: _FIRST in member.status().get("start_ms", {}), "applied its first event")
+    status = member.status()
+    start: dict[str, int] = status["start_ms"]
+    return {
+        "start_ms": start,
+        "seconds": round(sum(start.values()) / 1000, 2),
+        "seen_after_s": round(time.monotonic() - began, 2),
+        "cpu_s": round(cpu_s(status["pid"]), 2),
+        "load": load(),
+    }
+
+
+def _publish(place: Settings, events: Iterable[Event]) -> None:
+    producer = EventProducer(place)
+    for event in events:
+        producer.publish(event)
+    producer.flush()
+
+
+def _await(member: Member, events: int) -> None:
+    """Wait until so many events are applied and learned, however long it takes while it goes on."""
+    reached = 0
+    while reached < events:
+        before = reached
+        member.wait_until(lambda: int(member.status().get("events_applied", 0)) > before, "applied any event")  # noqa: B023
+        reached = int(member.status()["events_applied"])
+    position = -1
+    while position != (position := int(member.status()["log_position"])):
+        time.sleep(2.0)
