@@ -75,7 +75,9 @@ def of_clicks(worker: Worker) -> dict[str, int]:
 def counts(settings: Settings) -> dict[str, int]:
     """Item → events learned, by the newest checkpoint."""
     model = ItemModel()
-    assert Checkpoints(settings.checkpoints, print).restore(model) is not None
+    state = Checkpoints(settings.checkpoints, print).read()
+    assert state is not None
+    model.restore(state)
     return dict(zip(model.catalogue.ids, model.catalogue.events[: len(model.catalogue)].tolist(), strict=True))
 
 
