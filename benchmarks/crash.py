@@ -4,9 +4,9 @@
     python -m benchmarks.crash --data ml-100k --limit 20000 --failpoints --broker-kills 2 --redis-kills 2 --json OUT
 
 A disturbance is a SIGKILL at a random moment within three seconds after the worker first applied something since its
-start; a death at a failpoint (each in turn, of ``streams.failpoints``); Kafka ended with SIGKILL; or Redis ended as
-by a power failure, without its last second. Before and during each, the next part of the data set is published.
-Afterwards an undisturbed worker of another namespace reads the same topics, and both are compared, see
+start; a death at a failpoint (each in turn, of ``streams.running.failpoints``); Kafka ended with SIGKILL; or Redis
+ended as by a power failure, without its last second. Before and during each, the next part of the data set is
+published. Afterwards an undisturbed worker of another namespace reads the same topics, and both are compared, see
 ``parts/comparison.py``.
 """
 
@@ -32,11 +32,11 @@ from benchmarks.parts.supervised import SupervisedWorker
 from infra.local import LocalServices
 from infra.redis import connect
 from infra.settings import Settings
-from streams import failpoints
-from streams.admin import ensure_topics
+from streams.kafka.admin import ensure_topics
+from streams.running import failpoints
 
 _TRICKLE_S = 4.0
-_OFTEN = ("fold", "observe", "lists", "append", "flush", "states", "applied", "commit")
+_EVERY_BARRIER = ("flush", "states", "applied", "commit")
 _DISTURBED, _UNDISTURBED = "disturbed", "undisturbed"
 
 Action = tuple[str, Callable[[], None]]
@@ -82,8 +82,8 @@ def planned(disturbances: Disturbances, rng: random.Random, counts: dict[str, in
 
 
 def passes(name: str, rng: random.Random) -> int:
-    """Return at which pass of a failpoint to die: steps of every batch are passed all the time, the others once."""
-    return rng.randint(1, 3) if name.partition(":")[2] in _OFTEN else 1
+    """Return at which pass of a failpoint to die: steps of the barrier are passed every second, others perhaps once."""
+    return rng.randint(1, 3) if name.partition(":")[2] in _EVERY_BARRIER else 1
 
 
 def disturb(settings: Settings, worker: SupervisedWorker, feed: Feed, name: str, action: Callable[[], None]) -> None:

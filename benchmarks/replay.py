@@ -95,8 +95,11 @@ def _measure(place: Place, movielens: Path, events: int, runs: int, every: int) 
 def _history(movielens: Path, events: int) -> Iterator[Click | Item]:
     dataset = open_dataset(movielens)
     yield from dataset.items()
-    ratings = (row for row in dataset.events() if isinstance(row, Rating))
-    yield from (Click(row.user, row.item, row.time) for row in islice(ratings, events))
+    last: dict[str, int] = {}
+    for row in islice((row for row in dataset.events() if isinstance(row, Rating)), events):
+        # No two events of a user at the same time, as the evaluator reads them: both see the same stream.
+        last[row.user] = max(row.time or 0, last.get(row.user, -1) + 1)
+        yield Click(row.user, row.item, last[row.user])
 
 
 def _replay(place: Place, namespace: str, every: int) -> dict[str, Any]:

@@ -43,11 +43,12 @@ def event_path(figures: dict[str, Any], title: str = "The event path") -> str:
     ]
     rounds = min(len(runs) for runs in figures["runs"].values())
     loads = [run["load"] for runs in figures["runs"].values() for run in runs]
+    shared = "; in `clicks_together` batches share lists" if "clicks_together" in figures["runs"] else ""
     return f"""## {title}
 
 `python -m benchmarks.event_path`: interleaved runs beside controls that do the same input and output
 without a recommender; medians of {rounds}. Every event of the worker's runs refreshes its user's list of 100, on
-MovieLens 1M's catalogue. Machine: {machine["cpu"]}, {machine["cores"]} cores, {machine["memory_gb"]} GB,
+MovieLens 1M's catalogue{shared}. Machine: {machine["cpu"]}, {machine["cores"]} cores, {machine["memory_gb"]} GB,
 load {min(loads)} to {max(loads)} while it ran (the benchmark itself makes about 2). Kafka {versions["kafka"]}, Redis
 {versions["redis-server"]}, Python {versions["python"]}.
 

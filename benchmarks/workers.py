@@ -31,8 +31,8 @@ from benchmarks.parts.zipf import Zipf
 from infra.local import LocalServices
 from infra.redis import connect
 from infra.settings import Settings
-from streams.admin import ensure_topics
-from streams.producer import EventProducer
+from streams.kafka.admin import ensure_topics
+from streams.kafka.producer import EventProducer
 
 TOGETHER, ALONE = "together", "alone"
 _ITEMS, _VISITORS = 2000, 1000

@@ -16,8 +16,8 @@ from infra.settings import Settings, load_settings
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from streams.deadletters import DeadLetter
-    from streams.resend import Resent
+    from streams.deadletters.letters import DeadLetter
+    from streams.deadletters.resend import Resent
 
 _SHOWN = 100  # letters in a table
 _BEGINNING = 60  # bytes of a message in a table
@@ -68,9 +68,9 @@ def resend(reason: str | None, edit: Path | None, config: str | None, home: str 
       headrace deadletters resend
       headrace deadletters resend --edit letters.jsonl
     """
-    from streams.producer import EventProducer
-    from streams.resend import corrections
-    from streams.resend import resend as send_again
+    from streams.deadletters.resend import corrections
+    from streams.deadletters.resend import resend as send_again
+    from streams.kafka.producer import EventProducer
 
     corrected = corrections(edit) if edit else None
     settings = _settings(config, home)
@@ -85,7 +85,7 @@ def _settings(config: str | None, home: str | None) -> Settings:
 
 
 def _print_json(settings: Settings, limit: int | None, reason: str | None) -> None:
-    from streams.resend import as_json
+    from streams.deadletters.resend import as_json
 
     letters, resent = _letters(settings, reason), _resent(settings)
     for letter in deque(letters, limit) if limit else letters:
@@ -119,14 +119,14 @@ def _print_table(settings: Settings, limit: int | None, reason: str | None) -> N
 
 
 def _letters(settings: Settings, reason: str | None) -> Iterator[DeadLetter]:
-    from streams.deadletters import read
+    from streams.deadletters.letters import read
 
     return (letter for letter in read(settings) if reason in (None, letter.reason))
 
 
 def _resent(settings: Settings) -> set[str]:
-    from streams.producer import EventProducer
-    from streams.resend import Remembered
+    from streams.deadletters.resend import Remembered
+    from streams.kafka.producer import EventProducer
 
     return Remembered(settings, EventProducer(settings).cluster()).sources
 

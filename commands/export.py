@@ -53,7 +53,7 @@ def command(user: str | None, namespace: str | None, out: str | None, config: st
 def _person(settings: Settings, holdings: Holdings, user: str, file: BinaryIO) -> None:
     import orjson
 
-    from streams.person import home_of, person_of
+    from streams.forgetting.person import home_of, person_of
 
     home = home_of(settings, user)
     found = person_of(settings, user, {name: holdings.of(name, home, user) for name in holdings.namespaces()})
@@ -65,8 +65,8 @@ def _namespace(settings: Settings, holdings: Holdings, file: BinaryIO) -> None:
 
     from commands.progress import counted
     from models.user_state import CorruptState, decode_state
-    from streams.histories import history_of
-    from streams.present import names, present_model, statistics
+    from streams.forgetting.histories import history_of
+    from streams.learning.present import names, present_model, statistics
 
     model = present_model(settings, _warn)
     ids = names(model)

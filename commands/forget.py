@@ -38,7 +38,7 @@ def command(user: str, item: str | None, wait: float, config: str | None, home: 
     """
     from contracts.events import UNDO, Click, User
     from infra.local import find_services
-    from streams.producer import EventProducer
+    from streams.kafka.producer import EventProducer
 
     settings = find_services(load_settings(config, home=home))
     producer = EventProducer(settings)
@@ -54,7 +54,7 @@ def _wait(settings: Settings, user: str, item: str | None, seconds: float) -> li
     """Return the namespaces that still hold what is to go when the time is over."""
     from infra.redis import connect
     from serving.holdings import Holdings
-    from streams.person import home_of
+    from streams.forgetting.person import home_of
 
     holdings = Holdings(connect(settings.redis.url), settings.redis.prefix)
     home, waiting, deadline = home_of(settings, user), holdings.namespaces(), time.monotonic() + seconds

@@ -10,7 +10,7 @@ import click
 from infra.settings import load_settings
 
 if TYPE_CHECKING:
-    from streams.importing import Histories, Importer
+    from streams.forgetting.importing import Histories, Importer
 
 
 @click.command()
@@ -34,18 +34,19 @@ def command(file: str, namespace: str, config: str | None, home: str | None, as_
     Example:
       headrace import main.jsonl --namespace restored
     """
-    from contracts.redis import DAY_S, Keys
+    from contracts.redis import Keys
     from evaluation.rows import DatasetError
     from infra.errors import HeadraceError
     from infra.local import find_services
     from infra.redis import connect
     from serving.store import Store
-    from streams.importing import begin, checkpoints_of, read_histories
-    from streams.marks import Marks
+    from streams.forgetting.importing import begin, checkpoints_of, read_histories
+    from streams.forgetting.marks import Marks
 
     settings = find_services(load_settings(config, home=home, namespace=namespace))
     keys = Keys(settings.namespace, settings.redis.prefix)
-    importer = begin(settings, Store(connect(settings.redis.url), keys, settings.worker.list_days * DAY_S))
+    work = settings.worker
+    importer = begin(settings, Store(connect(settings.redis.url), keys, work.list_s, work.state_s))
     try:
         histories = read_histories(None if file == "-" else Path(file), Marks.read(settings))
     except DatasetError as error:

@@ -35,7 +35,7 @@ def command(config: str | None, home: str | None, fresh: bool) -> None:
 
 def _serve(settings: Settings, fresh: bool) -> None:
     from infra.local import LocalServices
-    from streams.admin import ensure_topics
+    from streams.kafka.admin import ensure_topics
 
     console = Console(highlight=False, soft_wrap=True)
     services = LocalServices(settings, fresh=fresh)

@@ -73,7 +73,7 @@ def _list(namespaces: Namespaces, as_json: bool) -> None:
 def _rows(namespaces: Namespaces, now: int) -> list[dict[str, Any]]:
     import orjson
 
-    from streams.deployment import SILENCE_MS
+    from streams.replaying.deployment import SILENCE_MS
 
     active, previous = namespaces.active(), namespaces.previous()
     rows = []
@@ -99,7 +99,7 @@ def _rows(namespaces: Namespaces, now: int) -> list[dict[str, Any]]:
 
 def _delete(settings: Settings, namespaces: Namespaces, as_json: bool) -> None:
     from infra.errors import HeadraceError
-    from streams.deployment import SILENCE_MS, clear
+    from streams.replaying.deployment import SILENCE_MS, clear
 
     name = settings.namespace
     if name == namespaces.active():

@@ -31,7 +31,7 @@ def command(name: str | None, back: bool, force: bool, config: str | None, home:
     from infra.local import find_services
     from infra.redis import connect
     from serving.namespaces import Namespaces
-    from streams.promotion import missing
+    from streams.replaying.promotion import missing
 
     if (name is None) != back:
         raise click.UsageError("say which namespace, or --back")

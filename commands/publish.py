@@ -17,7 +17,7 @@ from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from evaluation.datasets import Dataset
-    from streams.publish import Published
+    from streams.publishing.publish import Published
 
 _SAME_WISH_S = 1.0  # a terminal and a wrapping program may both pass on one Ctrl-C
 
@@ -84,10 +84,10 @@ def _publish(
     stop: _Wish,
 ) -> Published:
     from infra.errors import BrokerError
-    from streams.admin import topic_partitions
-    from streams.ledger import Ledger
-    from streams.producer import EventProducer, event_topics
-    from streams.publish import publish
+    from streams.kafka.admin import topic_partitions
+    from streams.kafka.producer import EventProducer, event_topics
+    from streams.publishing.ledger import Ledger
+    from streams.publishing.publish import publish
 
     topic_partitions(settings, event_topics(settings))  # says which is missing, and what creates it
     producer = EventProducer(settings)

@@ -97,7 +97,7 @@ def _play(
     from commands.running.outcome import Outcome
     from commands.running.watch import Watch
     from commands.simulate import DURATION_S, RATE, pages
-    from streams.simulator import Simulation
+    from streams.publishing.simulator import Simulation
 
     interrupt = None
     with ExitStack() as stack:

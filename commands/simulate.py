@@ -13,7 +13,7 @@ import click
 from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from streams.simulator import Page, Simulation
+    from streams.publishing.simulator import Page, Simulation
 
 DURATION_S = 60.0
 RATE = 500.0  # clicks per second
@@ -44,9 +44,9 @@ def command(
     from commands.running.background import Publishing
     from commands.running.interrupts import interrupts, status_of
     from infra.local import find_services
-    from streams.admin import topic_partitions
-    from streams.producer import event_topics
-    from streams.simulator import Simulation
+    from streams.kafka.admin import topic_partitions
+    from streams.kafka.producer import event_topics
+    from streams.publishing.simulator import Simulation
 
     settings = find_services(load_settings(config, home=home))
     topic_partitions(settings, event_topics(settings))  # says which is missing, and what creates it
@@ -72,7 +72,7 @@ def pages(settings: Settings) -> Iterator[Callable[[str], Page]]:
     from serving import answers
     from serving.reader import StoreUnavailable
     from serving.recommend import EMPTY, PERSONAL
-    from streams.simulator import SHOWN, Page
+    from streams.publishing.simulator import SHOWN, Page
 
     reader = open_reader(settings, settings.redis.url)
 

@@ -9,7 +9,10 @@ import click
 
 from infra.settings import Settings, load_settings
 
-_COLUMNS = ("worker", "state", "partitions", "lag", "barrier", "log", "events/s", "fresh p50/p99", "hit rate")
+_COLUMNS = (
+    "worker", "state", "partitions", "lag", "barrier", "log", "events/s", "fresh p50/p99", "hit rate", "users",
+    "memory",
+)  # fmt: skip
 
 
 @click.command()
@@ -18,7 +21,7 @@ _COLUMNS = ("worker", "state", "partitions", "lag", "barrier", "log", "events/s"
 @click.option("--namespace", help="The deployment that is meant.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: everything that the workers report.")
 def command(config: str | None, home: str | None, namespace: str | None, as_json: bool) -> None:
-    """Show the workers: partitions, lag, age of the last barrier, log position, freshness, live hit rate.
+    """Show the workers: partitions, lag, age of the last barrier, log position, freshness, live hit rate, memory.
 
     \b
     Example:
@@ -45,13 +48,13 @@ def command(config: str | None, home: str | None, namespace: str | None, as_json
 
 
 def _reports(settings: Settings) -> dict[str, dict[str, Any]]:
-    from contracts.redis import DAY_S, Keys
+    from contracts.redis import Keys
     from infra.local import reading_store
     from infra.redis import connect
     from serving.store import Store
 
     with reading_store(settings) as url:
-        store = Store(connect(url), Keys(settings.namespace, settings.redis.prefix), DAY_S)
+        store = Store(connect(url), Keys(settings.namespace, settings.redis.prefix), settings.worker.list_s)
         return dict(sorted(store.worker_reports().items()))
 
 
@@ -67,11 +70,13 @@ def _row(report: Mapping[str, Any]) -> dict[str, Any]:
         "events/s": None if report["events_per_second"] is None else f"{report['events_per_second']:,.0f}",
         "fresh p50/p99": None if fresh[0] is None else f"{fresh[0]:.0f}/{fresh[1]:.0f} ms",
         "hit rate": f"{report['hit_rate_at_10']:.3f}" if report["scored"] else None,
+        "users": f"{report['resident_users']:,}",
+        "memory": f"{report['resident_mb']:,.0f} MB",
     }
 
 
 def _state(report: Mapping[str, Any]) -> str:
-    from streams.health import silence_s
+    from streams.running.health import silence_s
 
     if _alive(report):
         return "ready" if report["ready"] else "not ready"
@@ -80,6 +85,6 @@ def _state(report: Mapping[str, Any]) -> str:
 
 
 def _alive(report: Mapping[str, Any]) -> bool:
-    from streams.health import SILENT_S, silence_s
+    from streams.running.health import SILENT_S, silence_s
 
     return silence_s(report) <= SILENT_S

@@ -22,7 +22,7 @@ def command(config: str | None, home: str | None, namespace: str | None, as_json
       headrace topics --config production.toml
     """
     from infra.local import find_broker
-    from streams.admin import ensure_topics, topic_partitions, wanted_topics
+    from streams.kafka.admin import ensure_topics, topic_partitions, wanted_topics
 
     settings = find_broker(load_settings(config, home=home, namespace=namespace))
     differences = ensure_topics(settings)
@@ -33,7 +33,7 @@ def command(config: str | None, home: str | None, namespace: str | None, as_json
 def _print_json(settings: Settings, partitions: dict[str, int], differences: list[str]) -> None:
     import json
 
-    from streams.admin import wanted_topics
+    from streams.kafka.admin import wanted_topics
 
     topics = {
         name: {
@@ -51,7 +51,7 @@ def _print_table(settings: Settings, partitions: dict[str, int], differences: li
     from rich.console import Console
     from rich.table import Table
 
-    from streams.admin import wanted_topics
+    from streams.kafka.admin import wanted_topics
 
     table = Table("topic", "partitions", "key", "cleanup", "kept", box=None)
     for name, topic in wanted_topics(settings).items():

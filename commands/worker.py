@@ -34,10 +34,10 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
 
     from infra.local import find_services
     from infra.settings import load_settings
-    from streams import failpoints
-    from streams.admin import ensure_topics
-    from streams.startup import StartUp
-    from streams.worker import run
+    from streams.kafka.admin import ensure_topics
+    from streams.running import failpoints
+    from streams.running.startup import StartUp
+    from streams.running.worker import run
 
     start_up = StartUp()
     start_up.done("imports")

@@ -120,7 +120,7 @@ _decoders: dict[Any, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(ki
 _encoder = msgspec.json.Encoder()
 
 
-def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int) -> E:
+def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int, *, any_key: bool = False) -> E:
     """Decode and validate one message.
 
     Parameters
@@ -131,6 +131,8 @@ def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int
         As they stand in Kafka.
     timestamp : int
         The record's own time stamp in ms since the epoch: the event's time where it names none.
+    any_key : bool
+        Whether a user's event may have another key, or none.
 
     Returns
     -------
@@ -166,7 +168,8 @@ def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int
         event.items = [_identifier("items", item) for item in event.items]
     if kind is not User:
         event.time = _event_time(event.time, timestamp)
-    _check_key("user", event.user, key)
+    if not any_key:
+        _check_key("user", event.user, key)
     return event  # type: ignore[no-any-return]
 
 

@@ -186,7 +186,7 @@ _COLUMNS = (
     ("attribute_lengths", "<u1"),
     ("attributes", "<u4"),
 )
-_COLUMNS_OF = {1: 9, 2: len(_COLUMNS), FORMAT: len(_COLUMNS)}  # format → how many of them it has
+_READABLE = (FORMAT - 1, FORMAT)
 # Column → lengths of its parts.
 _RAGGED = {"history": "lengths", "value": "lengths", "seen": "had", "attributes": "attribute_lengths"}
 _encoder = msgspec.msgpack.Encoder()
@@ -229,12 +229,11 @@ def decode_lessons(value: bytes) -> Lessons:
         record = _decoder.decode(value)
     except msgspec.MsgspecError as error:
         raise ValueError(f"not a learning record: {error}") from error
-    if record.format not in _COLUMNS_OF:
+    if record.format not in _READABLE:
         raise UnknownFormat(f"learning record of format {record.format}, this version reads {FORMAT}: upgrade Headrace")
-    layout = _COLUMNS[: _COLUMNS_OF[record.format]]
-    columns = {name: np.frombuffer(column, dtype) for (name, dtype), column in zip(layout, record.columns, strict=True)}
-    if record.format == 1:
-        columns |= _not_in_format_1(columns)
+    columns = {
+        name: np.frombuffer(column, dtype) for (name, dtype), column in zip(_COLUMNS, record.columns, strict=True)
+    }
     lengths = {len(column) for name, column in columns.items() if name not in _RAGGED}
     whole = all(
         len(columns[name]) == int(np.maximum(columns[sizes], 0).sum(dtype=np.int64)) for name, sizes in _RAGGED.items()
@@ -280,16 +279,3 @@ def _refuse_beyond_bounds(record: _Record, columns: Mapping[str, NDArray[Any]]) 
     for each in record.introduced:
         if not 0 <= each.digest < 2**64 or not abs(each.created or 0) < _MOST_TIME:
             raise ValueError(f"not a learning record: the content of {each.item[:40]!r} is beyond its bounds")
-
-
-def _not_in_format_1(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    rated = ~np.isnan(columns["rating"])
-    return {
-        "gap": np.zeros(len(rated), np.int32),
-        "kind": np.where(rated, TYPES.index("rating"), TYPES.index("click")).astype(np.uint8),
-        "value": np.full(len(columns["history"]), np.nan, np.float16),
-        "had": np.full(len(rated), -1, np.int32),
-        "seen": np.zeros(0, np.uint64),
-        "attribute_lengths": np.zeros(len(rated), np.uint8),
-        "attributes": np.zeros(0, np.uint32),
-    }

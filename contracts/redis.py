@@ -15,7 +15,6 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-DAY_S = 24 * 3600
 SHARED = ("popular", "trending", "latest")
 """The lists for everybody."""
 _VECTOR_HEADER = struct.Struct("<BBH")  # format version, element kind (1 = float16), dimensions
@@ -44,7 +43,9 @@ class Keys:
         self.previous = f"{prefix}:previous"  # private, string: the one that they used before
         self.replay = f"{self._root}:replay"  # private, JSON: what was replayed into it, see ``streams.replaying``
         self.withheld = f"{self._root}:withheld"  # set: items that must not be shown
-        self.workers = f"{self._root}:workers"  # hash: worker → JSON, what it says of itself, see ``streams.status``
+        self.workers = (
+            f"{self._root}:workers"  # hash: worker → JSON, what it says of itself, ``streams.running.status``
+        )
         self.categories = f"{self._root}:categories"  # set: categories that have lists of their own, see :meth:`shared`
         self.partitions = f"{self._root}:partitions"  # private, integer: how many the users were shared out among
         self.sources = f"{self._root}:sources"  # private, hash: topic → Kafka's id of the one that states contain
@@ -84,7 +85,7 @@ class Keys:
         return f"{self._root}:applied:{{{partition}}}"
 
     def trials(self, partition: int) -> str:
-        """Private, hash: topic → JSON, how often the partition was begun without progress, see ``streams.attempts``."""
+        """Private, hash: topic → JSON, how often it was begun without progress, ``streams.applying.attempts``."""
         return f"{self._root}:trials:{{{partition}}}"
 
     def watermark(self, partition: int) -> str:

@@ -27,6 +27,8 @@ class Topic:
         ratings on one worker.
     writers, readers : str
         In words, for the documentation.
+    namespaced : bool
+        Whether each namespace has its own.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Topic:
     partitions: int | None
     writers: str
     readers: str
+    namespaced: bool = False
 
 
 CLICKS = Topic("clicks", "user", "delete", FOREVER, None, "your programs", "workers, replay")
@@ -46,14 +49,20 @@ USERS = Topic("users", "user", "compact", FOREVER, None, "your programs", "worke
 DEADLETTERS = Topic("deadletters", "source", "delete", 30 * DAY_MS, 1, "workers", "headrace deadletters")
 MARKS = Topic("marks", "hash", "compact", FOREVER, 1, "workers", "every worker, whole; replay")
 # Kept longer than any checkpoint, because a worker's model is its checkpoint and the log after it.
-LEARNING = Topic("learning", "none", "delete", 30 * DAY_MS, 1, "workers", "every worker, whole, in order")
+LEARNING = Topic("learning", "none", "delete", 30 * DAY_MS, 1, "workers", "every worker, whole, in order", True)
+# With `kafka.rekey`. A namespace's own, because each group forwards what it comes to: a replay of the originals beside
+# another namespace's workers must not meet what these forward. For ever, because messages keep their old time stamps.
+REKEYED_CLICKS = Topic("rekeyed.clicks", "user", "delete", FOREVER, None, "workers", "workers", True)
+REKEYED_RATINGS = Topic("rekeyed.ratings", "user", "delete", FOREVER, None, "workers", "workers", True)
 
 PUBLIC = (CLICKS, RATINGS, IMPRESSIONS, ITEMS, USERS, DEADLETTERS, MARKS)
+REKEYED = {CLICKS: REKEYED_CLICKS, RATINGS: REKEYED_RATINGS}
+"""Where events go that lie on another partition than their user's."""
 
 
 def topic_name(topic: Topic, prefix: str, namespace: str) -> str:
-    """Return the topic's full name; the learning log belongs to a namespace, all others to the whole deployment."""
-    return f"{prefix}.{namespace}.{topic.name}" if topic is LEARNING else f"{prefix}.{topic.name}"
+    """Return the topic's full name: of a namespace, or of the whole deployment."""
+    return f"{prefix}.{namespace}.{topic.name}" if topic.namespaced else f"{prefix}.{topic.name}"
 
 
 def murmur2(data: bytes) -> int:

@@ -19,6 +19,7 @@ Name = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
 
 
 _SESSION_MS = 10_000
+_DAY_S = 24 * 3600
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +33,7 @@ class Kafka(_Section, frozen=True):
     prefix: Name = "headrace"
     partitions: Positive = 8  # of every user-keyed topic
     replication: Positive = 1
+    rekey: bool = False  # forward events that lie on another partition than their user's to it
     client: dict[str, str] = {}  # further librdkafka properties, e.g. for SASL and TLS
 
 
@@ -56,11 +58,28 @@ class Worker(_Section, frozen=True):
     instance: str = ""  # static identity where a supervisor restarts the same worker
     group_protocol: Literal["classic", "consumer"] = "classic"  # "consumer" = KIP-848, brokers 4.0 and later
     freshened_per_s: Annotated[int, Meta(ge=0)] = 200  # older lists made anew while there is time
+    lists_together: Positive = 4  # batches that share their lists while more are waiting, at most; 1 = each its own
     resident_users: Positive = 100_000  # user states kept in memory
-    list_days: Positive = 90  # a list that nobody refreshed leaves Redis after so many days
+    list_days: Annotated[float, Meta(gt=0, le=36_500)] = 90.0  # after his last event a user's list leaves Redis
+    state_days: Annotated[float, Meta(ge=0, le=36_500)] = 365.0  # and his state: he is a new user then; 0 = never
+
+    @property
+    def list_s(self) -> int:
+        """How long a user's list lives after his last event, in seconds."""
+        return max(1, round(self.list_days * _DAY_S))
+
+    @property
+    def state_s(self) -> int:
+        """How long his state does; 0 = for ever."""
+        return max(1, round(self.state_days * _DAY_S)) if self.state_days else 0
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
+        if 0 < self.state_days < self.list_days:
+            raise SettingsError(
+                f"worker.state_days {self.state_days:g} is less than worker.list_days {self.list_days:g}: users would "
+                "be forgotten while their lists are still shown; raise the first, or lower the second"
+            )
         if self.group_protocol == "consumer" and self.instance:
             raise SettingsError(
                 f'worker.instance {self.instance!r} does not go with worker.group_protocol "consumer": a killed '

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 from pathlib import Path
 
+import llvmlite.binding
 import numba
 import numpy as np
 import xxhash
@@ -33,6 +35,12 @@ def _cache_dir() -> str:
 
 
 numba.config.CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR") or _cache_dir()
+
+COMPILED = (
+    Path(numba.config.CACHE_DIR) / f"compiled-{numba.__version__}-{platform.python_version()}-"
+    f"{llvmlite.binding.get_host_cpu_name()}"
+)
+"""A mark that stands beside the kernels once all of them are compiled, see ``infra.kernels``."""
 
 # nogil lets the threads that talk to Kafka and Redis run beside a kernel; the cache spares a restart the compiler.
 kernel = numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

@@ -3,7 +3,7 @@
 Whoever becomes the owner of a partition raises its epoch. Every write names the epoch that its worker owns the
 partition under, and a script in the store compares the two and writes, as one step: a worker that was stopped for a
 minute, lost its partitions and goes on without knowing changes nothing. What one owner writes leaves it in order
-(``streams.outbox``), so no value of a partition is ever replaced by an older one.
+(``streams.applying.outbox``), so no value of a partition is ever replaced by an older one.
 
 Keys are named by values of the scripts: one Redis server is meant, not a cluster.
 """

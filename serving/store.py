@@ -37,14 +37,14 @@ class Store:
         A client with binary answers.
     keys : Keys
         Names the namespace.
-    list_ttl_s : int
-        After so many seconds a list that nobody refreshed is gone.
+    list_s, state_s : int
+        Seconds for which users' lists and vectors live, and their states; 0 = for ever. Every write counts anew.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys, list_ttl_s: int) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys, list_s: int, state_s: int = 0) -> None:
         self._client: Any = client  # redis-py declares every answer as sync or async
         self._keys = keys
-        self._list_ttl_s = list_ttl_s
+        self._list_s, self._state_s = list_s, state_s
         self._fence = Fence(client, keys)
 
     # Owning.
@@ -101,7 +101,14 @@ class Store:
         marks: dict[int, list[tuple[str, int]]] = {}
         for (topic, partition), offset in watermarks.items():
             marks.setdefault(partition, []).append((topic, offset))
-        return refused | self._fence.replace(values, marks, epochs, self._list_ttl_s)
+        return refused | self._fence.replace(values, marks, epochs, self._list_s)
+
+    def freshen_lists(self, lists: Iterable[tuple[int, str, bytes, int]], epochs: Epochs) -> frozenset[int]:
+        """Write lists of users who do nothing, given as (home partition, user, list, seconds that it still lives)."""
+        commands: dict[int, list[Command]] = {}
+        for partition, user, value, live_s in lists:
+            commands.setdefault(partition, []).append(("SET", self._keys.top(user), value, "EX", live_s))
+        return self._fence.write(commands, epochs)
 
     def write_states(
         self,
@@ -120,10 +127,12 @@ class Store:
         )
         values: dict[int, list[tuple[str, bytes]]] = {}
         for partition, user, state in states:
-            values.setdefault(partition, []).append((self._keys.state(partition, user), state))
+            values.setdefault(partition, []).append((keys.state(partition, user), state))
+        published: dict[int, list[tuple[str, bytes]]] = {}
         for partition, user, vector in vectors:
-            values.setdefault(partition, []).append((self._keys.user_vector(user), vector))
-        return refused | self._fence.replace(values, {}, epochs)
+            published.setdefault(partition, []).append((keys.user_vector(user), vector))
+        refused |= self._fence.replace(values, {}, epochs, self._state_s)
+        return refused | self._fence.replace(published, {}, epochs, self._list_s)
 
     def _remove(self, keys: Iterable[tuple[int, str]], epochs: Epochs) -> frozenset[int]:
         commands: dict[int, list[Command]] = {}

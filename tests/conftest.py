@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from infra.kafka import LocalKafka
+from infra.kernels import compile_kernels
 from infra.redis import LocalRedis
 from infra.settings import Kafka, Redis, Settings
+from models.kernel import COMPILED
 from models.warmup import warm_up
 
 
 @pytest.fixture(scope="session", autouse=True)
 def kernels() -> None:
     """Compile all kernels first: a minute on a new machine, which no test that waits for a worker should pay for."""
+    compile_kernels(COMPILED)
     warm_up()
 
 

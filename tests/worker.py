@@ -15,12 +15,12 @@ import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from contracts.redis import Keys
-from contracts.topics import CLICKS, ITEMS, RATINGS, Topic, topic_name
+from contracts.topics import CLICKS, ITEMS, RATINGS, REKEYED, Topic, topic_name
 from infra.redis import connect
 from infra.settings import Settings
-from streams.admin import ensure_topics
-from streams.failpoints import VARIABLE
-from streams.producer import EventProducer
+from streams.kafka.admin import ensure_topics
+from streams.kafka.producer import EventProducer
+from streams.running.failpoints import VARIABLE
 
 TIMEOUT_S = 60.0
 
@@ -38,7 +38,7 @@ class Worker:
         self.start()
 
     def start(self, failure: str = "", **environment: str) -> None:
-        """Start it, to fail as ``HEADRACE_FAIL`` says, see ``streams.failpoints``."""
+        """Start it, to fail as ``HEADRACE_FAIL`` says, see ``streams.running.failpoints``."""
         environment |= {VARIABLE: failure} if failure else {}
         # A file: a pipe that nobody reads would stop a worker that has much to say.
         with self._errors.open("wb") as errors:
@@ -73,8 +73,10 @@ class Worker:
 
     def wait_until_applied(self) -> dict[str, Any]:
         """Wait until everything published so far is applied, durable and learned."""
-        wanted = ends(self.settings, CLICKS) | ends(self.settings, RATINGS)
-        self.wait(lambda: self.applied().items() >= wanted.items())
+        # What is forwarded stands where it belongs once the originals are applied.
+        for topics in ((CLICKS, RATINGS), REKEYED.values() if self.settings.kafka.rekey else ()):
+            wanted = {place: end for topic in topics for place, end in ends(self.settings, topic).items()}
+            self.wait(lambda wanted=wanted: self.applied().items() >= wanted.items())
         learning = f"{self.settings.kafka.prefix}.{self.settings.namespace}.learning"
         end = ends(self.settings, None, learning).get(f"{learning}/0", 0)
         self.wait(lambda: self.status().get("log_position", -1) >= end)
@@ -149,7 +151,7 @@ def configured(settings: Settings, more: str) -> Path:
     config.write_text(
         f'namespace = "{settings.namespace}"\nhome = "{settings.home}"\n'
         f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nprefix = "{settings.kafka.prefix}"\n'
-        f"partitions = {settings.kafka.partitions}\n"
+        f"partitions = {settings.kafka.partitions}\nrekey = {str(settings.kafka.rekey).lower()}\n"
         f'[redis]\nurl = "{settings.redis.url}"\nprefix = "{settings.redis.prefix}"\n'
         f"[worker]\nbarrier_ms = 200\n{more}"
     )

@@ -47,7 +47,7 @@ class Bar:
 def against_controls(medians: Medians) -> dict[str, dict[str, float]]:
     """Return measurement → its ratio to the control, or by how many ms it is slower."""
     derived: dict[str, dict[str, float]] = {}
-    for name in ("clicks", "ratings"):
+    for name in ("clicks", "clicks_together", "ratings"):
         if name in medians:
             ratio = medians[name]["events_per_second"] / medians["control"]["events_per_second"]
             derived[name] = {"ratio_to_control": round(ratio, 4)}

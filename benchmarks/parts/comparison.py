@@ -25,9 +25,9 @@ from infra.settings import Settings
 from models.item_model import ItemModel
 from models.life import Life
 from models.user_state import decode_state
-from streams.admin import topic_ids
-from streams.checkpoints import Checkpoints
-from streams.whole import read_whole
+from streams.kafka.admin import topic_ids
+from streams.kafka.whole import read_whole
+from streams.learning.checkpoints import Checkpoints
 
 Offsets = dict[str, int]
 """``topic/partition`` → next offset."""

@@ -15,8 +15,8 @@ from faust.app.base import BootStrategy
 
 from benchmarks.parts.body import Body
 from infra.settings import Worker
-from streams.consumer import GroupConsumer, Partition
-from streams.records import Records
+from streams.consuming.consumer import GroupConsumer, Partition
+from streams.consuming.records import Records
 
 
 class _OwnConsumer(BootStrategy):  # type: ignore[misc] # Faust is untyped

@@ -13,7 +13,7 @@ from benchmarks.parts.supervised import SupervisedWorker
 from infra.errors import HeadraceError
 from infra.local import LocalServices
 from infra.redis import LocalRedis
-from streams.failpoints import EXIT_STATUS
+from streams.running.failpoints import EXIT_STATUS
 
 _WITHIN_S = 3.0
 _AWAY_S = 2.0

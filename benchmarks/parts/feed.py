@@ -10,7 +10,7 @@ from contracts.events import Event
 from evaluation.datasets import open_dataset
 from evaluation.rows import Dropped
 from infra.settings import Settings
-from streams.producer import EventProducer
+from streams.kafka.producer import EventProducer
 
 _SLICE_S = 0.02
 

@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from benchmarks.parts.place import Place
 from contracts.learning import Lessons
 from models.engine import Engine
-from streams.learning import LearningLog
-from streams.reader import TopicReader
+from streams.kafka.reader import TopicReader
+from streams.learning.log import LearningLog
 
 _RECORDS_AT_ONCE = 20  # as the worker reads them
 

@@ -11,8 +11,9 @@ from benchmarks.parts.place import PLAIN_TOPIC, Place, figures_of
 from benchmarks.parts.stream import Stream
 from benchmarks.parts.worker import running_worker
 from contracts.events import encode
+from infra.settings import Settings
 
-CATCH_UP = "[worker]\nfreshened_per_s = 0\n"
+CATCH_UP = "[worker]\nfreshened_per_s = 0\nlists_together = {}\n"
 """Settings of the catch-up: lists made anew without an event would be counted as if there had been one."""
 Measure = Callable[[], dict[str, Any]]
 
@@ -71,7 +72,12 @@ class Measures:
     def of(self, part: str) -> dict[str, Measure]:
         """Return the runs of a part in their order: name → run."""
         return {
-            "worker": {"control": self.control, "clicks": self.clicks, "ratings": self.ratings},
+            "worker": {
+                "control": self.control,
+                "clicks": self.clicks,
+                "clicks_together": self.clicks_together,
+                "ratings": self.ratings,
+            },
             "consume": {"consume_headrace": self.consume_headrace, "consume_faust": self.consume_faust},
             "freshness": {"freshness_control": self.freshness_control, "freshness": self.freshness},
         }[part]
@@ -85,6 +91,12 @@ class Measures:
         n = self._sizes.events
         self._place.publish(self._stream.clicks(self._take(n), n))
         return self._catch_up(n)
+
+    def clicks_together(self) -> dict[str, Any]:
+        """Let the worker apply clicks with batches that share their lists."""
+        n = self._sizes.events
+        self._place.publish(self._stream.clicks(self._take(n), n))
+        return self._catch_up(n, Settings().worker.lists_together)
 
     def ratings(self) -> dict[str, Any]:
         """Let the worker apply ratings: River learns too, and lists carry predicted ratings."""
@@ -123,10 +135,10 @@ class Measures:
             **_of_worker(status),
         }
 
-    def _catch_up(self, events: int) -> dict[str, Any]:
+    def _catch_up(self, events: int, together: int = 1) -> dict[str, Any]:
         """Start a worker on events that were published while none ran, and let it catch up."""
         config = self._place.settings.home_dir / "catch-up.toml"
-        config.write_text(CATCH_UP)
+        config.write_text(CATCH_UP.format(together))
         with running_worker(self._place, config) as worker:
             status = worker.wait_until_done(events)
         # It takes its time from the first batch delivered to the last, so the events of the first do not count.

@@ -20,8 +20,8 @@ from contracts.topics import CLICKS, topic_name
 from infra.errors import HeadraceError
 from infra.local import LocalServices
 from infra.settings import Kafka, Settings
-from streams.admin import ensure_topics
-from streams.producer import EventProducer, key_of
+from streams.kafka.admin import ensure_topics
+from streams.kafka.producer import EventProducer, key_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FRESHNESS_TOPIC = "freshness"

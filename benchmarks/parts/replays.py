@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from contracts.topics import partition_of
 from evaluation.datasets import open_dataset
 from infra.redis import connect
 from infra.settings import Settings
+from streams.forgetting.marks import Marks
+from streams.learning.checkpoints import Checkpoints, digest
 from streams.replaying.plan import make_plan, start_of
 from streams.replaying.source import Source
 
@@ -27,8 +28,9 @@ def write_stream(settings: Settings, movielens: Path, file: Path) -> int:
     begin = start_of(plan)
     conf = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0}
     source = Source(
-        plan.parts, conf, lambda user: partition_of(user, plan.partitions), begin.positions, begin.times, []
-    )
+        plan.parts, conf, lambda user: partition_of(user, plan.partitions), begin.positions, begin.times, [],
+        Marks.read(settings),
+    )  # fmt: skip
     written = 0
     with file.open("wb") as out, source as blocks:
         for item in open_dataset(movielens).items():
@@ -43,7 +45,7 @@ def differences(settings: Settings, first: str, second: str) -> list[str]:
     """Return the keys, and the checkpoints, in which two namespaces differ but for times of writing."""
     a, b = (_content(settings, name) for name in (first, second))
     found = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
-    checkpoints = [_digests(settings, name) for name in (first, second)]
+    checkpoints = [_digest(settings, name) for name in (first, second)]
     return found if checkpoints[0] == checkpoints[1] else [*found, "checkpoint"]
 
 
@@ -64,6 +66,9 @@ def _content(settings: Settings, name: str) -> dict[str, Any]:
     return found
 
 
-def _digests(settings: Settings, name: str) -> list[str]:
-    place = Path(msgspec.structs.replace(settings, namespace=name).checkpoints)
-    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(place.glob("*.model"))]
+def _digest(settings: Settings, name: str) -> str:
+    """Return a hash of the whole item model; a checkpoint's own bytes also name its learning log."""
+    state = Checkpoints(msgspec.structs.replace(settings, namespace=name).checkpoints, print).read()
+    assert state is not None
+    state.pop("log")
+    return digest(state)

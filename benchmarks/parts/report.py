@@ -16,6 +16,7 @@ _MARKS = {True: "[green]met", False: "[red]missed", None: ""}
 _FIGURES = {
     "control": ("events_per_second",),
     "clicks": ("events_per_second", "cpu_us_per_event"),
+    "clicks_together": ("events_per_second", "cpu_us_per_event", "lists_per_event"),
     "ratings": ("events_per_second", "cpu_us_per_event"),
     "consume_headrace": ("messages_per_second",),
     "consume_faust": ("messages_per_second",),
@@ -25,6 +26,7 @@ _FIGURES = {
 _NAMES = {
     "control": "control: decode, set",
     "clicks": "worker, clicks",
+    "clicks_together": "worker, clicks, batches share lists (default)",
     "ratings": "worker, ratings",
     "consume_headrace": "our consumer: decode",
     "consume_faust": "stock Faust: decode",
@@ -39,7 +41,7 @@ def summarise(runs: Runs) -> dict[str, Any]:
         name: {figure: round(median(run[figure] for run in done), 3) for figure in _FIGURES[name]}
         for name, done in runs.items()
     }
-    lists = [run["lists_per_event"] for done in runs.values() for run in done if "lists_per_event" in run]
+    lists = [run["lists_per_event"] for name in ("clicks", "ratings") for run in runs.get(name, ())]
     derived = against_controls(medians)
     found = bars(medians, derived, min(lists, default=None))
     return {"medians": medians, "against_controls": derived, "bars": [bar.plain() for bar in found]}

@@ -23,9 +23,9 @@ from benchmarks.parts.zipf import Zipf
 from contracts.learning import decode_lessons
 from contracts.topics import LEARNING, topic_name
 from infra.settings import Settings
-from streams.admin import ensure_topics
-from streams.producer import EventProducer
-from streams.whole import read_whole
+from streams.kafka.admin import ensure_topics
+from streams.kafka.producer import EventProducer
+from streams.kafka.whole import read_whole
 
 WORKERS = (1, 2, 4)
 ON_PAPER = (1, 2, 4, 8, 16, 32)

@@ -29,7 +29,7 @@ from contracts.learning import Source
 from models.engine import Batch, Engine, Observation
 from models.item_model import ItemModel
 from models.warmup import warm_up
-from streams.checkpoints import Checkpoints
+from streams.learning.checkpoints import Checkpoints
 
 _TIMED = 4 * BATCH
 _TIMEOUT_S = 600.0

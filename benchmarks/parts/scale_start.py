@@ -16,8 +16,8 @@ from benchmarks.parts.machine import cpu_s, load
 from benchmarks.parts.zipf import Zipf
 from contracts.events import Event, Item
 from infra.settings import Settings
-from streams.admin import ensure_topics
-from streams.producer import EventProducer
+from streams.kafka.admin import ensure_topics
+from streams.kafka.producer import EventProducer
 
 _VISITORS = 2000
 _AFTER = 20_000  # events after the last checkpoint: two minutes at 160 a second

@@ -16,10 +16,10 @@ import orjson
 
 from contracts.events import Click
 from infra.settings import Kafka, Settings
-from streams.producer import EventProducer
+from streams.kafka.producer import EventProducer
 
 _NEW = 0.1
-_PRESENT = 20_000  # of the latest visitors come the next events
+_STAYS_S = 200.0  # a visitor, since he came; a tenth of a shorter run
 _ITEMS = 5_000  # at any moment
 _DRIFT = 0.005  # items per event by which the catalogue moves on
 _STEEPNESS = 0.9
@@ -33,6 +33,7 @@ def _main(broker: str, rate: int, seconds: float) -> None:
     producer = EventProducer(Settings(kafka=Kafka(bootstrap=broker)))
     producer.cluster()
     begin = time.perf_counter()
+    present = max(1, round(_NEW * rate * min(_STAYS_S, seconds / 10)))  # of these latest visitors come the next events
     done, visitors = 0, 1
     while (elapsed := time.perf_counter() - begin) < seconds:
         due = int(elapsed * rate) - done
@@ -41,7 +42,7 @@ def _main(broker: str, rate: int, seconds: float) -> None:
             continue
         new = rng.random(due) < _NEW
         numbers = visitors + np.cumsum(new) - 1
-        users = np.where(new, numbers, rng.integers(np.maximum(numbers - _PRESENT, 0), numbers + 1))
+        users = np.where(new, numbers, rng.integers(np.maximum(numbers - present, 0), numbers + 1))
         items = np.searchsorted(ladder, rng.random(due)) + ((done + np.arange(due)) * _DRIFT).astype(np.int64)
         for user, item in zip(users.tolist(), items.tolist(), strict=True):
             producer.publish(Click(user=f"visitor {user}", item=f"item {item}"))

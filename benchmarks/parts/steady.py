@@ -14,7 +14,7 @@ import orjson
 
 from contracts.events import Click
 from infra.settings import Kafka, Settings
-from streams.producer import EventProducer, key_of
+from streams.kafka.producer import EventProducer, key_of
 
 _SLEEP_S = 0.0005
 

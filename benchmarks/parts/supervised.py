@@ -16,9 +16,9 @@ from contracts.redis import Keys
 from infra.errors import HeadraceError, StoreError
 from infra.redis import connect
 from infra.settings import Settings
-from streams.failpoints import VARIABLE
+from streams.running.failpoints import VARIABLE
 
-_START_S = 180.0
+_START_S = 300.0  # the first start compiles
 _STOP_S = 120.0
 _POLL_S = 0.05
 _INSTANCE = "supervised"
@@ -58,7 +58,7 @@ class SupervisedWorker:
         self.start()
 
     def start(self, failpoint: str = "") -> None:
-        """Start the process; with ``failpoint`` it will die there, see ``streams.failpoints``."""
+        """Start the process; with ``failpoint`` it will die there, see ``streams.running.failpoints``."""
         self.starts += 1
         env = environment() | ({VARIABLE: failpoint} if failpoint else {})
         with self._errors.open("ab") as errors:

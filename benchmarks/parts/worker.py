@@ -51,7 +51,7 @@ class Worker:
         """
 
         def all_applied(status: dict[str, Any]) -> bool:
-            return bool(status["events_applied"] + status["dead_letters"] >= events)
+            return bool(status["events_applied"] + status["duplicates"] + status["dead_letters"] >= events)
 
         applied = self.wait_until(all_applied, f"applied {events:,} events", 60 + events / 500)
         seen = applied["time"]

@@ -11,9 +11,9 @@ from typing import Self
 from evaluation.datasets import Dataset, DatasetError
 from infra.errors import HeadraceError
 from infra.settings import Settings
-from streams.ledger import Ledger
-from streams.producer import EventProducer
-from streams.publish import Published, publish
+from streams.kafka.producer import EventProducer
+from streams.publishing.ledger import Ledger
+from streams.publishing.publish import Published, publish
 
 
 class Publishing:

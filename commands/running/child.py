@@ -117,10 +117,13 @@ def _tied_to_us(command: list[str]) -> list[str]:
 
 def _be_worker() -> None:
     """Import and compile everything, wait for the word, then be ``headrace worker``."""
-    import streams.worker  # noqa: F401 (seconds of imports)
+    import streams.running.worker  # noqa: F401 (seconds of imports)
     from commands.main import main
+    from infra.kernels import compile_kernels
+    from models.kernel import COMPILED
     from models.warmup import warm_up
 
+    compile_kernels(COMPILED)
     warm_up()
     if sys.stdin.readline():
         main()

@@ -16,7 +16,7 @@ from infra.errors import StoreError
 from infra.jars import kafka_jars
 from infra.local import LocalServices
 from infra.settings import Settings
-from streams.admin import ensure_topics
+from streams.kafka.admin import ensure_topics
 
 _LOOK_S = 0.05
 
@@ -83,7 +83,7 @@ class Deployment:
         self._worker.check()
 
     def report(self) -> dict[str, Any]:
-        """Return what the worker last said of itself, see ``streams.status``; nothing before its first word."""
+        """Return what the worker last said of itself, see ``streams.running.status``; nothing before its first word."""
         name = self._worker.name
         try:
             report = ask(self.settings, lambda reader: reader.status(name))

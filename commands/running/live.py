@@ -31,7 +31,7 @@ class Moment:
     left_s : float or None
         Seconds until the publishing ends; None when that cannot be known.
     report : dict
-        The worker's, see ``streams.status``.
+        The worker's, see ``streams.running.status``.
     """
 
     source: str

@@ -17,8 +17,8 @@ from commands.simulate import describe
 
 if TYPE_CHECKING:
     from infra.settings import Settings
-    from streams.publish import Published
-    from streams.simulator import Simulation
+    from streams.publishing.publish import Published
+    from streams.publishing.simulator import Simulation
 
 _REPORTED = (
     "events_applied", "duplicates", "dead_letters", "lists_written", "events_per_second", "events_per_batch",
@@ -39,7 +39,7 @@ class Outcome:
     paced : bool
         Whether it was published at a rate that was asked for.
     report : dict
-        The worker's last report, see ``streams.status``.
+        The worker's last report, see ``streams.running.status``.
     users : list of str
         Users with a list.
     seconds : float

@@ -8,7 +8,7 @@ import time
 from commands.running.background import Publishing
 from commands.running.deployment import Deployment
 from commands.running.live import LiveView, Moment
-from streams.goal import Goal
+from streams.publishing.goal import Goal
 
 _LOOK_S = 0.5  # as often as the worker reports
 _REST_S = 5.0  # for what was published by the end of the time to be applied

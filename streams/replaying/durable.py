@@ -27,9 +27,9 @@ from infra.settings import Settings
 from models.engine import Engine
 from models.user_state import CorruptState
 from serving.namespaces import Namespaces
-from streams.admin import topic_ids
-from streams.checkpoints import Checkpoints
-from streams.marks import Marks
+from streams.forgetting.marks import Marks
+from streams.kafka.admin import topic_ids
+from streams.learning.checkpoints import Checkpoints
 from streams.replaying.owner import Owner
 from streams.replaying.plan import DONE, Mark, Plan, Progress, start_of
 

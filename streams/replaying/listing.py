@@ -13,12 +13,12 @@ import numpy as np
 from contracts.redis import encode_vector
 from infra.settings import Settings
 from models.engine import Engine
-from streams.engine import limits_of
-from streams.lists import ListMaker
-from streams.neighbours import of_items
+from streams.applying.lists import ListMaker
 from streams.replaying.durable import Durable
 from streams.replaying.owner import Owner
-from streams.shared import SharedLists
+from streams.running.engine import limits_of
+from streams.stewarding.neighbours import of_items
+from streams.stewarding.shared import SharedLists
 
 _USERS_AT_ONCE = 512
 _ITEMS_AT_ONCE = 200

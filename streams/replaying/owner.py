@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from infra.errors import StoreError
 from serving.fence import WentBack
 from serving.store import STEWARD, Store
-from streams.shared import SharedList
+from streams.stewarding.shared import SharedList
 
 Partition = tuple[str, int]
 

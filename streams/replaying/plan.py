@@ -13,7 +13,9 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from contracts.topics import CLICKS, ITEMS, RATINGS, USERS, topic_name
 from infra.errors import BrokerError, HeadraceError
 from infra.settings import Settings
-from streams.admin import topic_ids, topic_partitions
+from streams.applying.rekeying import rekeyed_topics
+from streams.kafka.admin import topic_ids, topic_partitions
+from streams.kafka.whole import next_offsets
 from streams.replaying.merge import BEFORE_ALL
 
 BLOCK = 4096
@@ -51,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True):
     until: str
     log_end: int  # of the namespace's own learning log: where its workers go on
     score_every: int
+    rekeyed: dict[str, dict[int, int]] = {}  # with `kafka.rekey`: where the namespace's topics of strays end
 
     @property
     def total(self) -> int:
@@ -155,7 +158,8 @@ def make_plan(settings: Settings, since: str, until: str, score_every: int, log_
         for key, place in enumerate(places)
     ]
     partitions = counts[next(name for name, kind in kinds.items() if kind == "clicks")]
-    return Plan(parts, partitions, now, since, until, log_end, score_every)
+    rekeyed = next_offsets(settings, rekeyed_topics(settings).values())
+    return Plan(parts, partitions, now, since, until, log_end, score_every, rekeyed)
 
 
 def _at(

@@ -9,18 +9,20 @@ from functools import lru_cache
 
 import confluent_kafka as ck
 
-from contracts.redis import DAY_S, Keys
+from contracts.redis import Keys
 from contracts.topics import LEARNING, partition_of, topic_name
 from infra.errors import BrokerError, HeadraceError
+from infra.kernels import compile_kernels
 from infra.redis import connect
 from infra.settings import Settings
+from models.kernel import COMPILED
 from models.warmup import warm_up
 from serving.namespaces import Namespaces
 from serving.store import Store
-from streams.admin import ensure_topics
-from streams.deployment import SILENCE_MS, clear, commit
-from streams.engine import create_engine
-from streams.marks import Marks
+from streams.forgetting.marks import Marks
+from streams.kafka.admin import ensure_topics
+from streams.kafka.whole import bounds
+from streams.replaying.deployment import SILENCE_MS, clear, commit
 from streams.replaying.durable import Durable, unfinished
 from streams.replaying.fold import Fold
 from streams.replaying.items import Items
@@ -28,7 +30,7 @@ from streams.replaying.listing import Listing
 from streams.replaying.owner import Owner
 from streams.replaying.plan import DONE, FOLDING, LISTING, Mark, Plan, Progress, make_plan
 from streams.replaying.source import Source
-from streams.whole import bounds
+from streams.running.engine import create_engine
 
 SAVE_S = 60.0
 """Between two saves: so much is folded again after a kill."""
@@ -142,7 +144,8 @@ class _Replay:
         self._name = settings.namespace
         client = connect(settings.redis.url)
         self._namespaces = Namespaces(client, settings.redis.prefix)
-        store = Store(client, Keys(self._name, settings.redis.prefix), settings.worker.list_days * DAY_S)
+        work = settings.worker
+        store = Store(client, Keys(self._name, settings.redis.prefix), work.list_s, work.state_s)
         self._engine = create_engine(settings)
         self._home: Callable[[str], int] = lru_cache(maxsize=200_000)(
             lambda user: partition_of(user, self._plan.partitions)
@@ -159,6 +162,7 @@ class _Replay:
         mark = self._begin()
         self._plan = plan = mark.plan
         self._durable.marks = self._marks = Marks.read(self._settings)
+        compile_kernels(COMPILED)
         warm_up()
         progress = self._durable.resume(mark) if mark.progress.block else mark.progress
         items = Items(plan)
@@ -232,7 +236,7 @@ class _Replay:
         read_before = progress.read if behind == block else from_.read
         source = Source(
             plan.parts, self._kafka, self._home, from_.positions, from_.times, items.entries(from_.positions),
-            self._marks,
+            self._marks, rekey=bool(plan.rekeyed),
         )  # fmt: skip
         with source as blocks:
             for entries in blocks:
@@ -299,6 +303,8 @@ class _Replay:
         by_user = {
             (part.topic, part.partition): wishes.get(part.name, part.end) for part in plan.parts if part.kind != "items"
         }
+        # Strays were taken from where they lie; what any worker has forwarded of them is not to be read again.
+        by_user |= {(topic, number): end for topic, ends in plan.rekeyed.items() for number, end in ends.items()}
         self._owner.write_handled(of_items)
         self._owner.write_reached({place: end for place, end in by_user.items() if end})
         commit(self._settings, by_user)

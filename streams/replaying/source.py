@@ -18,9 +18,9 @@ import numpy as np
 from contracts.events import Click, Rating
 from infra.errors import BrokerError
 from models.attributes import features
-from streams.intake import decode_events, decode_users
-from streams.marks import Marks
-from streams.records import Records, by_topic
+from streams.applying.intake import decode_events, decode_users
+from streams.consuming.records import Records, by_topic
+from streams.forgetting.marks import Marks
 from streams.replaying.merge import EVENT, USER, Entries, Merger, entries, joined
 from streams.replaying.plan import BLOCK, Part
 
@@ -49,6 +49,8 @@ class Source:
         Entries of parts that are not read here but known already, in their order; those parts are done.
     marks : Marks
         Of forgotten people: what came before is left out.
+    rekey : bool
+        Whether events may have any key.
 
     Attributes
     ----------
@@ -71,8 +73,10 @@ class Source:
         times: Sequence[int],
         given: Sequence[Entries],
         marks: Marks,
+        *,
+        rekey: bool,
     ) -> None:
-        self._parts, self._home, self._marks = parts, home, marks
+        self._parts, self._home, self._marks, self._rekey = parts, home, marks, rekey
         self._numbers = {(part.topic, part.partition): number for number, part in enumerate(parts)}
         self._unread = {n for n, part in enumerate(parts) if part.kind != "items" and positions[n] < part.end}
         self._from = list(positions)
@@ -225,7 +229,7 @@ class Source:
         records = Records(topic, messages, stretches, lambda: frozenset(partitions), lambda: None)
         first = self._numbers[topic, next(iter(partitions))]
         topic_id = self._parts[first].topic_id
-        given = decode_events(records, _KINDS[kind], topic_id, self._home, self._marks, foreign=True)
+        given = decode_events(records, _KINDS[kind], topic_id, self._home, self._marks, foreign=True, rekey=self._rekey)
         self.refused.update(error.reason for _, error in given.letters)
         self.skipped += given.skipped
         batch = given.batch

@@ -14,9 +14,9 @@ import pytest
 
 from evaluation.datasets import open_dataset
 from infra.settings import Settings
-from streams.deadletters import read
-from streams.producer import EventProducer
-from streams.publish import publish
+from streams.deadletters.letters import read
+from streams.kafka.producer import EventProducer
+from streams.publishing.publish import publish
 from tests.worker import Worker, raw_producer, working
 
 REAL = Path("../shared/data/ml-100k")

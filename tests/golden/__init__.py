@@ -17,7 +17,7 @@ from contracts.learning import Forgotten, Introduction, Lessons, Source, encode_
 from contracts.marks import End, Mark, Wish, encode_mark, person, salt_key
 from contracts.redis import Keys, encode_list, encode_vector
 from contracts.topics import LEARNING as LEARNING_LOG
-from contracts.topics import PUBLIC, topic_name
+from contracts.topics import PUBLIC, REKEYED, topic_name
 from models.arrivals import Arrivals
 from models.user_state import FORMAT as USER
 from models.users import Rebirth, UserTable
@@ -111,7 +111,7 @@ def names() -> str:
         keys.item(item), keys.user_vector(item), keys.item_vector(item), keys.state(3, item), keys.applied(3),
         keys.watermark(3), keys.epoch(3), keys.trials(3), keys.workers, keys.sources, keys.probe,
         Keys("b", "shop").top("u1"),
-        *(topic_name(topic, "headrace", "main") for topic in (*PUBLIC, LEARNING_LOG)),
+        *(topic_name(topic, "headrace", "main") for topic in (*PUBLIC, LEARNING_LOG, *REKEYED.values())),
     ]  # fmt: skip
     return "".join(f"{line}\n" for line in lines)
 

@@ -41,6 +41,7 @@ def store(client: redis.Redis) -> Store:
 
 WRITES: dict[str, Callable[[Store, EPOCHS], Any]] = {
     "list": lambda store, epochs: store.write_lists([(0, "u", b"[]")], {}, epochs),
+    "fresher list": lambda store, epochs: store.freshen_lists([(0, "u", b"[]", 60)], epochs),
     "watermark": lambda store, epochs: store.write_lists([], {PLACE: 5}, epochs),
     "state": lambda store, epochs: store.write_states([(0, "u", b"state")], [], epochs),
     "user vector": lambda store, epochs: store.write_states([], [(0, "u", b"vector")], epochs),
@@ -158,3 +159,16 @@ def test_a_restarted_store_is_noticed_though_it_has_lost_nothing(tmp_path: Path)
 def test_a_namespace_remembers_for_how_many_partitions_it_was_made(store: Store) -> None:
     assert store.remember_partitions(8) == 8
     assert store.remember_partitions(12) == 8
+
+
+def test_lists_and_vectors_live_their_time_and_states_theirs_or_for_ever(store: Store, client: Any) -> None:
+    epochs = {0: store.raise_epoch(0)}
+    mortal = Store(client, KEYS, 60, 600)
+    for of, life in ((mortal, 600), (store, -1)):
+        of.write_states([(0, "u", b"state")], [(0, "u", b"vector")], epochs)
+        assert client.ttl(KEYS.state(0, "u")) == life
+    mortal.write_states([], [(0, "u", b"vector")], epochs)
+    mortal.write_lists([(0, "u", b"[]")], {}, epochs)
+    assert [client.ttl(key) for key in (KEYS.user_vector("u"), KEYS.top("u"))] == [60, 60]
+    mortal.freshen_lists([(0, "u", b"[1]", 7)], epochs)
+    assert client.ttl(KEYS.top("u")) == 7

@@ -13,8 +13,8 @@ from contracts.events import Click, Rating, User
 from contracts.marks import End, Mark, Wish, encode_mark, person
 from contracts.topics import MARKS, USERS, partition_of, topic_name
 from infra.settings import Settings
-from streams.deadletters import read as read_letters
-from streams.marks import Marks
+from streams.deadletters.letters import read as read_letters
+from streams.forgetting.marks import Marks
 from tests.worker import Worker, ends, publish, raw_producer, working
 
 ANN = "ann-5c1e"

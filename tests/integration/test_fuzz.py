@@ -9,7 +9,7 @@ import orjson
 
 from contracts.topics import partition_of
 from infra.settings import Settings
-from streams.deadletters import read
+from streams.deadletters.letters import read
 from tests.worker import raw_producer, working
 
 N = 10_000

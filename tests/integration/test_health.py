@@ -11,8 +11,8 @@ from commands.main import cli
 from contracts.events import Click
 from infra.findings import Finding, State
 from infra.settings import Settings
-from streams.admin import ensure_topics
-from streams.health import examine_deployment
+from streams.kafka.admin import ensure_topics
+from streams.running.health import examine_deployment
 from tests.worker import publish, working
 
 
@@ -35,6 +35,7 @@ def test_a_deployment_at_work_has_no_problem_and_one_emptied_under_its_worker_ha
         assert {finding["state"] for finding in diagnosis} == {"ok"}
         (report,) = json.loads(headrace("status", "--config", config, "--json"))["workers"].values()
         assert (report["worker"], report["ready"], report["events_applied"]) == ("test", True, 20)
+        assert " MB" in headrace("status", "--config", config)
         worker.stop()
         assert "not ready" in headrace("status", "--config", config)
         for partition in range(settings.kafka.partitions):

@@ -14,7 +14,7 @@ from commands.main import cli
 from contracts.events import Click, Item, Rating, User
 from contracts.topics import ITEMS, topic_name
 from infra.settings import Settings
-from streams.whole import read_whole
+from streams.kafka.whole import read_whole
 from tests.worker import Worker, ends, publish, raw_producer, working
 
 

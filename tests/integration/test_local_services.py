@@ -22,7 +22,7 @@ from infra.kafka import LocalKafka
 from infra.local import LocalServices, find_services, reading_store
 from infra.redis import LocalRedis, connect
 from infra.settings import Kafka, Redis, Settings
-from streams.admin import ensure_topics, topic_ids, topic_partitions, wanted_topics
+from streams.kafka.admin import ensure_topics, topic_ids, topic_partitions, wanted_topics
 
 # A shell that runs `headrace` without relying on where its script is installed.
 HEADRACE = (sys.executable, "-c", "from commands.main import main; main()")

@@ -13,9 +13,9 @@ from contracts.redis import Keys
 from infra.redis import connect
 from infra.settings import Settings
 from serving.store import Store
-from streams.attempts import Attempts
-from streams.deadletters import read
-from streams.records import Records
+from streams.applying.attempts import Attempts
+from streams.consuming.records import Records
+from streams.deadletters.letters import read
 from tests.worker import Worker, publish, working
 
 BAD = "poison"

@@ -20,8 +20,8 @@ from infra.settings import Settings
 from serving import answers
 from serving.namespaces import Namespaces
 from serving.reader import Reader
-from streams.admin import ensure_topics
-from streams.promotion import missing
+from streams.kafka.admin import ensure_topics
+from streams.replaying.promotion import missing
 from streams.replaying.replay import Wishes, replay
 from tests.unit.workload import events
 from tests.worker import publish, working

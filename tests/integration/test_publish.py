@@ -22,12 +22,12 @@ from contracts.topics import partition_of
 from evaluation.datasets import Dataset, Row, open_dataset
 from infra.errors import BrokerError, HeadraceError
 from infra.settings import Settings
-from streams.admin import ensure_topics
-from streams.deadletters import DeadLetter, DeadLetters, read
-from streams.ledger import Ledger, Mark
-from streams.producer import EventProducer
-from streams.publish import Published, publish
-from streams.resend import resend
+from streams.deadletters.letters import DeadLetter, DeadLetters, read
+from streams.deadletters.resend import resend
+from streams.kafka.admin import ensure_topics
+from streams.kafka.producer import EventProducer
+from streams.publishing.ledger import Ledger, Mark
+from streams.publishing.publish import Published, publish
 
 USERS, EACH = 40, 25
 TOTAL = USERS * EACH

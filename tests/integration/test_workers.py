@@ -20,8 +20,8 @@ from contracts.topics import CLICKS
 from infra.redis import LocalRedis
 from infra.settings import Settings
 from models.item_model import ItemModel
-from streams.checkpoints import Checkpoints
-from streams.producer import EventProducer
+from streams.kafka.producer import EventProducer
+from streams.learning.checkpoints import Checkpoints
 from tests.worker import Worker, ends, publish, raw_producer, working, working_together
 
 PARTITIONS = set(range(4))

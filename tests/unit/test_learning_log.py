@@ -12,8 +12,8 @@ from contracts.learning import Introduction, Lessons, encode_lessons, introducti
 from models.checks import differences
 from models.engine import Engine
 from models.item_model import ItemModel
-from streams import failpoints
-from streams.learning import LearningLog
+from streams.learning.log import LearningLog
+from streams.running import failpoints
 
 
 class Message:

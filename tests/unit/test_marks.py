@@ -9,7 +9,7 @@ import pytest
 from contracts.marks import End, Mark, Wish, encode_mark, person, salt_key
 from infra.errors import BrokerError
 from infra.settings import Settings
-from streams.marks import Marks
+from streams.forgetting.marks import Marks
 
 TOPICS = [f"headrace.{name}" for name in ("clicks", "ratings", "impressions", "users")]
 CLICKS, RATINGS, _, USERS = TOPICS

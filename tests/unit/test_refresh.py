@@ -12,15 +12,17 @@ from workload import START, events, learned
 
 from contracts.events import Click, encode
 from contracts.learning import Lessons
+from infra.settings import Settings
 from models.arrivals import Arrivals
 from models.engine import Engine
 from models.users import Limits, UserTable
-from streams.applier import Applier
-from streams.epochs import Epochs
-from streams.lists import ListMaker
-from streams.outbox import Outbox
-from streams.records import Records
-from streams.status import Status
+from streams.applying.applier import Applier
+from streams.applying.lists import ListMaker
+from streams.applying.outbox import Outbox
+from streams.consuming.records import Records
+from streams.forgetting.marks import BY_USER, Marks
+from streams.owning.epochs import Epochs
+from streams.running.status import Status
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 NOW = 1_800_000_000_000
@@ -131,13 +133,21 @@ def test_items_wait_for_their_turn_and_none_for_ever() -> None:
 
 
 class Journal:
-    """Stands at both ends of the event path: in the place of the store, of the log and of Kafka's messages."""
+    """Stands at both ends of the event path: for the store, the log, the marks and Kafka's messages."""
 
     def __init__(self) -> None:
         self.lines: list[Any] = []
+        self.marks = Marks(Settings(), {f"headrace.{topic.name}": "id" for topic in BY_USER})  # nobody was forgotten
+
+    async def catch_up(self) -> None:
+        """Nobody is forgotten meanwhile."""
 
     def write_lists(
-        self, lists: list[tuple[int, str, bytes]], offsets: dict[tuple[str, int], int], epochs: dict[int, int]
+        self,
+        lists: list[tuple[int, str, bytes]],
+        offsets: dict[tuple[str, int], int],
+        epochs: dict[int, int],
+        gone: list[tuple[int, str]],
     ) -> frozenset[int]:
         self.lines.append(("lists", sorted(user for _, user, _ in lists), dict(offsets)))
         return frozenset()
@@ -178,7 +188,7 @@ class Message:
 class Path:
     """An applier with batches before it."""
 
-    def __init__(self, batches: int) -> None:
+    def __init__(self, batches: int, together: int = 4) -> None:
         self.journal, self.status, engine = Journal(), Status(), Engine(resident_users=100)
         self.waiting = batches
         self.outbox = Outbox(lambda error: self.journal.lines.append(error))
@@ -186,9 +196,9 @@ class Path:
         self.applier = Applier(
             engine, journal, journal, self.outbox, journal,
             ListMaker(engine, 10, 2, lambda user: 1, LIMITS), self.status,
-            kinds={"clicks": Click}, topic_ids={"clicks": "id"}, partitions=1, score_every=1,
+            kinds={"clicks": Click}, topic_ids={"clicks": "id"}, partitions=1, rekeyed={}, score_every=1,
             epochs=Epochs(1), refused=journal.refused,
-            in_flight=lambda: self.waiting, warn=print,
+            in_flight=lambda: self.waiting, together=together, forgetting=journal, warn=print,
         )  # fmt: skip
 
     def records(self, number: int, size: int, user: str, ours: bool = True) -> Records:
@@ -269,12 +279,13 @@ def test_a_batch_that_is_not_ours_any_more_does_not_keep_the_ones_before_it_wait
     ]  # fmt: skip
 
 
-def test_no_more_than_a_few_batches_wait_for_each_other() -> None:
-    path = Path(batches=100)
+@pytest.mark.parametrize(("together", "lists"), [(4, [4, 4]), (1, [1] * 9)])
+def test_no_more_batches_wait_for_each_other_than_the_setting_says(together: int, lists: list[int]) -> None:
+    path = Path(batches=100, together=together)
 
     async def work() -> None:
         for number in range(9):
             await path.applier.apply(path.records(number, 2, f"u{number}"))
 
     lines = asyncio.run(path.run(work))
-    assert [len(line[1]) for line in lines if line[0] == "lists"] == [4, 4]
+    assert [len(line[1]) for line in lines if line[0] == "lists"] == lists

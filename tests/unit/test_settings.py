@@ -26,6 +26,8 @@ def test_the_example_holds_every_key_with_its_default() -> None:
     [
         ("[worker]\nbatches = 1", "batches"),
         ("[worker]\nbatch = 0", "worker.batch"),
+        ("[worker]\nlist_days = 0", "worker.list_days"),
+        ("[worker]\nlist_days = 30\nstate_days = 7.5", "worker.state_days 7.5 is less than worker.list_days 30"),
         ("[model]\nweights = {sneeze = 1}", "model.weights"),
         ("[model.weights]\nclick = -1", "model.weights"),
         ('namespace = "a b"', "namespace"),
@@ -62,3 +64,8 @@ def test_what_the_newer_group_protocol_does_not_take_is_refused_with_the_reason(
     file.write_text('[worker]\ngroup_protocol = "consumer"\n')
     with pytest.raises(SettingsError, match=r"does not go with worker.group_protocol"):
         msgspec.structs.replace(load_settings(file).worker, instance="a")
+
+
+def test_days_may_be_fractions_and_no_days_for_states_mean_for_ever() -> None:
+    worker = msgspec.convert({"list_days": 0.5, "state_days": 0}, type(Settings().worker))
+    assert (worker.list_s, worker.state_s) == (43_200, 0)

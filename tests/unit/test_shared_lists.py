@@ -8,7 +8,7 @@ from workload import START, learned
 
 from contracts.events import Click, Item
 from models.engine import Engine
-from streams.shared import _AGAIN_MS, _AT_ONCE, SharedList, SharedLists
+from streams.stewarding.shared import _AGAIN_MS, _AT_ONCE, SharedList, SharedLists
 
 NOW = 2 * START
 

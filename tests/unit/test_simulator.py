@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from itertools import islice
 
 from contracts.events import Click, encode
-from streams.simulator import SHOWN, Page, Simulation
+from streams.publishing.simulator import SHOWN, Page, Simulation
 
 
 def nothing(_user: str) -> Page:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.tenure import Tenures
+from streams.consuming.tenure import Tenures
 
 TOPICS = ("clicks", "ratings")
 

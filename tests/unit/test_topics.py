@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.topics import LEARNING, PUBLIC, murmur2, partition_of, topic_name
+from contracts.topics import LEARNING, PUBLIC, REKEYED, murmur2, partition_of, topic_name
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,13 @@ def test_every_key_has_a_partition(key: str, partitions: int) -> None:
     assert partition_of(key, partitions) == murmur2(key.encode()) % partitions
 
 
-def test_names_are_distinct_and_only_the_learning_log_belongs_to_a_namespace() -> None:
-    names = [topic_name(topic, "headrace", "main") for topic in (*PUBLIC, LEARNING)]
+def test_names_are_distinct_and_only_what_workers_write_for_themselves_belongs_to_a_namespace() -> None:
+    own = (LEARNING, *REKEYED.values())
+    names = [topic_name(topic, "headrace", "main") for topic in (*PUBLIC, *own)]
     assert len(set(names)) == len(names)
-    assert topic_name(LEARNING, "headrace", "b") == "headrace.b.learning"
+    assert all(topic_name(topic, "headrace", "b") == f"headrace.b.{topic.name}" for topic in own)
     assert all(topic_name(topic, "headrace", "b") == f"headrace.{topic.name}" for topic in PUBLIC)
 
 
 def test_user_keyed_topics_share_their_number_of_partitions() -> None:
-    assert {topic.partitions for topic in PUBLIC if topic.key == "user"} == {None}
+    assert {topic.partitions for topic in (*PUBLIC, *REKEYED.values()) if topic.key == "user"} == {None}

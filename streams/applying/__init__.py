@@ -1,0 +1,1 @@
+"""From batches to user states and lists, on their way out."""

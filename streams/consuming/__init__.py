@@ -1,0 +1,1 @@
+"""From the group to batches of records: membership, tenures, backpressure."""

@@ -1,0 +1,1 @@
+"""What is known of a person: marks of who was forgotten, export, import."""

@@ -1,0 +1,1 @@
+"""What all parts need of Kafka: topics, reading one whole, positions, typed events in."""

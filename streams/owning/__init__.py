@@ -1,0 +1,1 @@
+"""Who may write a partition, and what becomes durable in which order."""

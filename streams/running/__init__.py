@@ -1,0 +1,1 @@
+"""A worker from start to end, and what it says of itself."""

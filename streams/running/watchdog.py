@@ -1,0 +1,99 @@
+"""Ends a worker that stands still for no reason: there is input, and nothing becomes durable.
+
+A worker that waits for Kafka or Redis is right to wait. One whose event loop or threads wait for each other is not, and
+a supervisor's restart mends it. So the watchdog looks from a thread of its own, and asks both services itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from infra.errors import HeadraceError
+from infra.settings import Settings
+from serving.store import Store
+from streams.running.parts import Parts
+
+_ANSWER_S = 5.0
+
+
+class Progress(NamedTuple):
+    """How far a worker is.
+
+    Attributes
+    ----------
+    waiting : bool
+        Whether there is input that is not durable yet.
+    durable : hashable
+        Another value whenever something became durable.
+    """
+
+    waiting: bool
+    durable: Hashable
+
+
+class Watchdog:
+    """Watches a worker.
+
+    Parameters
+    ----------
+    stalled_s : float
+        How long it may stand still.
+    look : callable
+        Returns how far it is; from any thread.
+    services_answer : callable
+        Returns whether it could go on.
+    end : callable
+        Ends the process.
+    """
+
+    def __init__(
+        self,
+        stalled_s: float,
+        look: Callable[[], Progress],
+        services_answer: Callable[[], bool],
+        end: Callable[[BaseException], None],
+    ) -> None:
+        self._stalled_s, self._look, self._answer, self._end = stalled_s, look, services_answer, end
+
+    def start(self) -> None:
+        """Watch from now on, until the process ends."""
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def _watch(self) -> None:
+        before, since = self._look(), time.monotonic()
+        while True:
+            time.sleep(min(1.0, self._stalled_s / 4))
+            now = self._look()
+            if now.durable != before.durable or not now.waiting:
+                before, since = now, time.monotonic()
+            elif time.monotonic() - since > self._stalled_s:
+                if self._answer():
+                    self._end(
+                        HeadraceError(
+                            f"nothing became durable for {self._stalled_s:.0f} s though there is input and Kafka and "
+                            "Redis answer: ended, to be started again (worker.stalled_s)"
+                        )
+                    )
+                since = time.monotonic()
+
+
+def progress(parts: Parts) -> Progress:
+    """Return how far a worker is."""
+    waiting = parts.consumer.lag > 0 or parts.consumer.in_flight > 0
+    return Progress(waiting, frozenset(parts.epochs.applied.copy().items()))
+
+
+def services_answer(settings: Settings, store: Store) -> bool:
+    """Return whether Kafka answers and Redis takes writes."""
+    try:
+        client = AdminClient({"log_level": 0, **settings.kafka.client, "bootstrap.servers": settings.kafka.bootstrap})
+        client.list_topics(timeout=_ANSWER_S)
+    except KafkaException:
+        return False
+    return store.takes_writes()

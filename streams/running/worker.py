@@ -1,0 +1,171 @@
+"""The worker: a Faust app that starts the parts in their order, keeps the clocks, and stops the parts again.
+
+:mod:`streams.running.parts` makes the parts, :mod:`streams.running.recovery` brings them up,
+:mod:`streams.running.clocks` keeps them going.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import socket
+import sys
+import traceback
+
+import faust
+import mode
+from faust.app.base import BootStrategy
+
+from infra.errors import HeadraceError
+from infra.kernels import compile_kernels
+from infra.settings import Settings
+from models.kernel import COMPILED
+from models.warmup import warm_up
+from streams.learning.checkpoints import digest
+from streams.replaying.durable import refuse_unfinished
+from streams.running.clocks import Clocks
+from streams.running.parts import build
+from streams.running.recovery import recover
+from streams.running.startup import StartUp
+from streams.running.status import Status
+from streams.running.watchdog import Watchdog, progress, services_answer
+
+
+class _OwnConsumer(BootStrategy):
+    """Agents run; Faust's own consumer, producer and web server do not."""
+
+    enable_kafka_consumer = False
+    enable_kafka_producer = False
+    enable_web = False
+
+
+class _App(faust.App):
+    BootStrategy = _OwnConsumer
+
+
+def create_app(settings: Settings, start_up: StartUp) -> faust.App:
+    """Return the Faust app of one worker; ``app.failure`` holds the error that ended it, if one did.
+
+    Parameters
+    ----------
+    settings : Settings
+        With the addresses of Kafka and Redis filled in.
+    start_up : StartUp
+        What the start has taken so far.
+
+    Raises
+    ------
+    HeadraceError
+        When Kafka or Redis does not answer, or topics are missing or do not fit together.
+    """
+    app = _App(
+        f"{settings.kafka.prefix}-{settings.namespace}",
+        broker=f"kafka://{settings.kafka.bootstrap}",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_wait_empty=False,
+        datadir=str(settings.home_dir / "faust"),
+    )
+    app.failure = None
+    app.service(_Worker(app, settings, start_up))
+    return app
+
+
+def run(settings: Settings, start_up: StartUp, *, verbose: bool) -> BaseException | None:
+    """Run a worker until SIGTERM or SIGINT; return the error that ended it, if one did.
+
+    Parameters
+    ----------
+    settings : Settings
+        With the addresses of Kafka and Redis filled in.
+    start_up : StartUp
+        What the start has taken so far.
+    verbose : bool
+        Log what happens, not only what goes wrong.
+    """
+    app = create_app(settings, start_up)
+    # A late turn of the event loop under load is what the window and the lag are for, not news.
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)
+    # A thread that packs bytes for Redis must not keep the event loop waiting for 5 ms, Python's default.
+    sys.setswitchinterval(0.001)
+    worker = faust.Worker(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False, quiet=not verbose)
+    with contextlib.suppress(SystemExit):
+        worker.execute_from_commandline()
+    failure: BaseException | None = app.failure
+    return failure
+
+
+class _Worker(mode.Service):
+    """One worker, from its start to its end."""
+
+    def __init__(self, app: faust.App, settings: Settings, start_up: StartUp) -> None:
+        super().__init__()
+        self._app, self._settings = app, settings
+        self._at_work = False
+        self._loop: asyncio.AbstractEventLoop
+        self._parts = build(app, settings, Status(start_up), self.log.warning, self._crash)
+        name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
+        self._clocks = Clocks(self._parts, settings, name)
+        self._stalled_s = settings.worker.stalled_s
+        self._watchdog = Watchdog(
+            self._stalled_s, lambda: progress(self._parts), lambda: services_answer(settings, self._parts.store), _die
+        )
+
+    async def on_start(self) -> None:
+        """Bring the model to the end of the log and take over the item records, then join the group."""
+        self._loop = asyncio.get_running_loop()
+        self._app.flow_control.resume()  # nobody else does while Faust's own consumer is off
+        items = self._parts.engine.items
+        try:
+            self._parts.status.start_up.done("app")
+            await asyncio.to_thread(compile_kernels, COMPILED)
+            await asyncio.to_thread(warm_up)
+            self._parts.status.start_up.done("kernels")
+            await asyncio.to_thread(refuse_unfinished, self._settings)
+            await self.add_runtime_dependency(self._clocks)
+            await recover(self._parts, self.add_runtime_dependency, self.log.info)
+            self._at_work = True
+            await self.add_runtime_dependency(self._parts.consumer)
+        except HeadraceError as error:
+            self._crash(error)
+            return
+        gc.collect()
+        gc.freeze()  # what is here now stays: later collections need not look through it
+        self._clocks.ready = True
+        if self._stalled_s:
+            self._watchdog.start()
+        self.log.info("ready: %d items, log position %d", len(items.catalogue), items.position)
+
+    async def on_stop(self) -> None:
+        """Leave the group with everything durable, then write a last checkpoint."""
+        if not self._clocks.ready or self._app.failure is not None:
+            return
+        self._clocks.ready = False
+        steward = self._parts.epochs.steward
+        await self._parts.consumer.stop()
+        await self._parts.outbox.drained()
+        await self._clocks.checkpoint(steward)
+        await self._clocks.stop()
+        state = self._parts.engine.items.state()
+        await self._clocks.report(model_digest=await asyncio.to_thread(digest, state))
+
+    def _crash(self, error: BaseException) -> None:
+        """End the process; callable from any thread. What is durable stays, a restart goes on from there."""
+        if self._app.failure is not None:
+            return
+        self._app.failure = error
+        if self._at_work:
+            # At once: an orderly stop would make durable what an exception has left half applied.
+            _die(error)
+        self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._app.crash(error)))
+
+
+def _die(error: BaseException) -> None:
+    """End the process with the error's words as its last."""
+    if not isinstance(error, HeadraceError):
+        traceback.print_exception(error)
+    print(f"headrace worker: {error!s}", file=sys.stderr, flush=True)
+    os._exit(1)

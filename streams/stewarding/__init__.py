@@ -1,0 +1,1 @@
+"""What belongs to no user: lists for everybody, neighbours, pages of items; written by one worker."""
