@@ -103,14 +103,14 @@ def _items(found: dict[str, Any]) -> str:
 
 def _start(found: list[dict[str, Any]]) -> str:
     parts = list(found[0]["median_ms"])
-    rows = [(part, *(each["median_ms"][part] for each in found)) for part in parts]
-    rows.append(("in all", *(round(1000 * each["median_s"]) for each in found)))
-    rows.append(("of this, time of a core", *(round(1000 * each["median_cpu_s"]) for each in found)))
+    sums = {"median_ms": "median_s", "median_cpu_ms": "median_cpu_s"}
+    rows = [(part, *(each[what][part] for each in found for what in sums)) for part in parts]
+    rows.append(("in all", *(round(1000 * each[total]) for each in found for total in sums.values())))
     return f"""### Restart
 
 A worker with a static identity is killed and started; ms until its first event's list is in the store, by part
 (`start_ms` of the worker's status), medians of {len(found[0]["runs"])};
 {found[0]["log_tail_events"]:,} events after the last checkpoint.
 
-{table(("part", *(f"{each['items']:,} items" for each in found)), rows)}
+{table(("part", *(f"{each['items']:,} items{what}" for each in found for what in ("", ", of a core"))), rows)}
 """
