@@ -4,6 +4,7 @@ python -m benchmarks.event_path --only worker --only consume --json benchmarks/r
 python -m benchmarks.event_path --only freshness --json benchmarks/results/freshness.json
 python -m benchmarks.learning_log --json benchmarks/results/learning_log.json
 python -m benchmarks.engine --memory --memory-events 10000000 --json benchmarks/results/engine.json
+python -m benchmarks.scale --sizes 100k,1m --json benchmarks/results/scale.json
 python -m benchmarks.crash --data FOLDER --json benchmarks/results/crash.json
 headrace run --fresh --data FOLDER --json benchmarks/results/run.json
 headrace run --fresh --data FOLDER --rate 200 --json benchmarks/results/run-200.json      # and --rate 2000
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.parts.quality_page import pace, quality
+from benchmarks.parts.scale_page import scale
 from benchmarks.parts.tables import table
 
 FIGURES = Path(__file__).parent / "results"
@@ -164,7 +166,7 @@ def _jobs() -> dict[str, Any]:
 def main() -> None:
     parts = {
         "event_path": event_path, "freshness": freshness, "engine": engine, "learning_log": learning_log,
-        "crash": crash, "run": run, "quality": quality,
+        "scale": scale, "crash": crash, "run": run, "quality": quality,
     }  # fmt: skip
     measured = [name for name in parts if (FIGURES / f"{name}.json").exists()]
     pages = [parts[name](json.loads((FIGURES / f"{name}.json").read_text("utf-8"))) for name in measured]

@@ -24,9 +24,9 @@ from benchmarks.parts.engine_speed import REASONS, batches, decoded
 from benchmarks.parts.zipf import Zipf
 from contracts.events import Click
 from contracts.learning import Lessons, Source
-from contracts.redis import DAY_S, Keys, encode_vector
+from contracts.redis import Keys, encode_vector
 from infra.redis import LocalRedis, connect
-from infra.settings import Model
+from infra.settings import Model, Worker
 from models.engine import Batch, Engine
 from models.listing import ListEncoder
 from serving.store import Store
@@ -54,7 +54,7 @@ class Measured:
     def __init__(self, items: int, users: int, client: Any) -> None:
         self._client, self._items, self._offset = client, items, 0
         self._engine = Engine(resident_users=users + items)
-        self._store = Store(client, Keys(), DAY_S)
+        self._store = Store(client, Keys(), Worker().list_s, Worker().state_s)
         self._epochs = {_PARTITION: self._store.raise_epoch(_PARTITION)}
         stream = Zipf(items)
         first = [*stream.everything(), *islice(stream.clicks(), items)]

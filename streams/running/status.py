@@ -111,6 +111,7 @@ class Status:
         return {
             "started": round(self.started, 3),
             "start_ms": self.start_up.ms,
+            "start_cpu_ms": self.start_up.cpu_ms,
             "events_applied": self.events_applied,
             "duplicates": self.duplicates,
             "untaught": self.untaught,
