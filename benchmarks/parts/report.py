@@ -26,7 +26,7 @@ _FIGURES = {
 _NAMES = {
     "control": "control: decode, set",
     "clicks": "worker, clicks",
-    "clicks_together": "worker, clicks, batches share lists (default)",
+    "clicks_together": "worker, clicks, shared",
     "ratings": "worker, ratings",
     "consume_headrace": "our consumer: decode",
     "consume_faust": "stock Faust: decode",
