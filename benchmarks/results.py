@@ -4,7 +4,7 @@ python -m benchmarks.event_path --only worker --only consume --json benchmarks/r
 python -m benchmarks.event_path --only freshness --json benchmarks/results/freshness.json
 python -m benchmarks.learning_log --json benchmarks/results/learning_log.json
 python -m benchmarks.engine --memory --memory-events 10000000 --json benchmarks/results/engine.json
-python -m benchmarks.scale --sizes 100k,1m --json benchmarks/results/scale.json
+python -m benchmarks.scale --json benchmarks/results/scale.json
 python -m benchmarks.crash --data FOLDER --json benchmarks/results/crash.json
 headrace run --fresh --data FOLDER --json benchmarks/results/run.json
 headrace run --fresh --data FOLDER --rate 200 --json benchmarks/results/run-200.json      # and --rate 2000
