@@ -65,11 +65,17 @@ class Results:
             self._write()
 
     def bars(self) -> list[dict[str, Any]]:
-        """Return what must be reached and whether it is."""
-        return bars({name: done["result"] for name, done in self._done.items() if done["sources"] == self._sources})
+        """Return what must be reached and whether it is, by the newest result of each job."""
+        return bars({name: done["result"] for name, done in self._done.items()})
 
     def _write(self) -> None:
-        found = {"machine": machine(), "bars": _rounded(self.bars()), "jobs": dict(sorted(self._done.items()))}
+        earlier = sorted(name for name, done in self._done.items() if done["sources"] != self._sources)
+        found = {
+            "machine": machine(),
+            "bars": _rounded(self.bars()),
+            "earlier": earlier,  # measured before the last change of the code
+            "jobs": dict(sorted(self._done.items())),
+        }
         new = self._path.with_name(f"{self._path.name}.new")
         new.write_bytes(orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE))
         new.replace(self._path)

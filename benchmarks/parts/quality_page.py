@@ -25,6 +25,7 @@ def quality(figures: dict[str, Any]) -> str:
 [evaluation.md](evaluation.md). Intervals are 95 % by bootstrap over users, of differences paired. One pass; nothing is
 fitted in batches. {machine["cpu"]}, {machine["cores"]} cores; {versions}.
 """,
+        _earlier(figures["earlier"]),
         _bars(figures["bars"]),
         *(_ranked(results, f"protocol-p/{data}", f"{data}, each {every}. event") for data, every in SETS.items()),
         *(_ranked(results, f"regime/{regime}", f"Simulated: {regime}") for regime in REGIMES),
@@ -44,6 +45,12 @@ fitted in batches. {machine["cpu"]}, {machine["cores"]} cores; {versions}.
         *(_shuffled(results, data) for data in ("ml-1m", "online-retail")),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _earlier(jobs: list[str]) -> str:
+    if not jobs:
+        return ""
+    return f"Measured before the last change of the code, and not since: {', '.join(jobs)}.\n"
 
 
 def _bars(bars: list[dict[str, Any]]) -> str:
