@@ -111,11 +111,6 @@ class Combiner(RowArrays):
         self.ranked[0] = 0
         return rates
 
-    def hurry(self, scorer: int) -> None:
-        """Let a scorer's weights move as fast as at the start: what it is worth has changed."""
-        self.base_sums[scorer] = _FIRST
-        self.shift_sums[:, scorer] = _FIRST
-
 
 def teaches(offsets: NDArray[np.int64], gaps: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which events are to teach, by Kafka's offsets and the seconds since the event before."""

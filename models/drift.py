@@ -68,15 +68,10 @@ class Drift:
         """The hit rates, shape (len(NAMES),)."""
         return np.array([window.mean for window in self._windows])
 
-    def update(self, rates: NDArray[np.float64]) -> list[int]:
-        """Take in a hit rate of each; return which scorers changed, the blend not among them."""
-        changed = []
+    def update(self, rates: NDArray[np.float64]) -> None:
+        """Take in a hit rate of each."""
         for index, (window, rate) in enumerate(zip(self._windows, rates.tolist(), strict=True)):
-            if window.update(rate):
-                self.alarms[index] += 1
-                if index < len(SCORERS):
-                    changed.append(index)
-        return changed
+            self.alarms[index] += window.update(rate)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold; the windows as a pickle, bound to River's version."""

@@ -313,8 +313,7 @@ class ItemModel:
             done = fold(events, done, model)
             self.content.teach(int(events.row[done - 1]))
             if self.combiner.ranked[0] >= WATCHED:
-                for scorer in self.drift.update(self.combiner.watched()):
-                    self.combiner.hurry(scorer)
+                self.drift.update(self.combiner.watched())
             if self.pairs.make_room():
                 model = self._model()
         rated = np.flatnonzero(events.judged) if self._rates else _NONE

@@ -185,8 +185,7 @@ def test_choices_that_say_nothing_pull_the_weights_back_to_their_start(t: Tables
         choice = Choice(draw, 60)
         choice.target = choice.best(SCORERS.index("weekly"))
         teach(combined, choice, 1, t)
-    combined.hurry(SCORERS.index("weekly"))
-    combined.hurry(0)
+    combined.base_sums[:] = combined.shift_sums[:] = 0.01  # as at the start, so that it does not take for ever
     away = [np.abs(combined.base - PRESET).sum()]
     silent = Choice(draw, 60)
     silent.scores[:] = 0.0
@@ -212,16 +211,6 @@ def test_hits_count_who_had_the_choice_among_the_ten_best(t: Tables) -> None:
     assert (combined.hits == 0.0).all()
     assert combined.ranked[0] == 0
     assert (combined.watched() == 0.0).all()
-
-
-def test_a_hurried_scorer_moves_as_fast_as_at_the_start(t: Tables) -> None:
-    draw, combined = np.random.default_rng(0), Combiner()
-    for _ in range(200):
-        teach(combined, Choice(draw, 60), 0, t)
-    combined.hurry(5)
-    assert combined.base_sums[5] == Combiner().base_sums[5]
-    assert (combined.shift_sums[:, 5] == Combiner().shift_sums[:, 5]).all()
-    assert combined.base_sums[0] > 1.0
 
 
 def test_every_eighth_event_teaches_of_who_goes_on_and_every_second_of_who_comes_back() -> None:

@@ -23,10 +23,11 @@ def test_a_change_is_an_alarm_of_that_scorer_alone(scorer: int, before: float, a
     draw, drift, p = np.random.default_rng(scorer), Drift(), np.full(len(NAMES), 0.15)
     p[scorer] = before
     for _ in range(200):
-        assert drift.update(rates(draw, p)) == []
+        drift.update(rates(draw, p))
+    assert not drift.alarms.any()
     p[scorer] = after
-    changed = [drift.update(rates(draw, p)) for _ in range(100)]
-    assert {name for names in changed for name in names} == {scorer}
+    for _ in range(100):
+        drift.update(rates(draw, p))
     assert np.flatnonzero(drift.alarms).tolist() == [scorer]
     assert drift.rates[scorer] == pytest.approx(after, abs=0.04)
 
@@ -39,12 +40,12 @@ def test_rates_that_only_fluctuate_raise_no_alarm() -> None:
     np.testing.assert_allclose(drift.rates, p, atol=0.02)
 
 
-def test_an_alarm_of_the_blend_is_counted_and_hurries_nobody() -> None:
+def test_an_alarm_of_the_blend_is_counted_as_its_own() -> None:
     drift = Drift()
     rate = np.full(len(NAMES), 0.2)
     for blend in [0.2] * 100 + [0.6] * 100:
         rate[-1] = blend
-        assert drift.update(rate) == []
+        drift.update(rate)
     assert drift.alarms[-1] > 0
     assert not drift.alarms[:-1].any()
 
@@ -58,7 +59,9 @@ def test_a_restored_watch_has_the_same_bytes_and_goes_on_alike() -> None:
     for p in (0.2, 0.5, 0.1):
         for _ in range(60):
             seen = rates(draw, np.full(len(NAMES), p))
-            assert one.update(seen) == other.update(seen)
+            one.update(seen)
+            other.update(seen)
+            assert np.array_equal(one.alarms, other.alarms)
     assert one.alarms.sum() > 0
     assert differences(one.state(), other.state()) == []
 
