@@ -172,7 +172,8 @@ def main() -> None:
     pages = [parts[name](json.loads((FIGURES / f"{name}.json").read_text("utf-8"))) for name in measured]
     head = (
         "# Results\n\nWritten by `python -m benchmarks.results` from the figures in `benchmarks/results`.\n"
-        "The event path, freshness, learning log and kills were measured before the blend learned its weights.\n"
+        "The event path, freshness, learning log and kills were measured before the blend learned its weights, and\n"
+        "before writes were fenced.\n"
     )
     PAGE.write_text("\n".join([head, *pages]), "utf-8")
 
