@@ -4,7 +4,7 @@
     python -m benchmarks.crash --data ml-100k --limit 20000 --failpoints --broker-kills 2 --redis-kills 2 --json OUT
 
 A disturbance is a SIGKILL at a random moment within three seconds after the worker first applied something since its
-start; a death at a failpoint (each in turn, of ``streams.running.failpoints``); Kafka ended with SIGKILL; or Redis
+start; a death at a failpoint (each in turn, of ``infra.failpoints``); Kafka ended with SIGKILL; or Redis
 ended as by a power failure, without its last second. Before and during each, the next part of the data set is
 published. Afterwards an undisturbed worker of another namespace reads the same topics, and both are compared, see
 ``parts/comparison.py``.
@@ -29,11 +29,11 @@ from benchmarks.parts.comparison import Comparison, applied, compare, ends
 from benchmarks.parts.disturbances import Disturbances
 from benchmarks.parts.feed import Feed
 from benchmarks.parts.supervised import SupervisedWorker
+from infra import failpoints
 from infra.local import LocalServices
 from infra.redis import connect
 from infra.settings import Settings
 from streams.kafka.admin import ensure_topics
-from streams.running import failpoints
 
 _TRICKLE_S = 4.0
 _EVERY_BARRIER = ("flush", "states", "applied", "commit")

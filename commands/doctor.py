@@ -32,7 +32,7 @@ def command(config: str | None, home: str | None, namespace: str | None, as_json
     from commands.reading import printable
     from infra.findings import State
     from infra.local import find_services
-    from streams.running.health import examine_deployment
+    from streams.watching.health import examine_deployment
 
     settings = find_services(load_settings(config, home=home, namespace=namespace))
     console = Console(highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ import click
 from infra.settings import load_settings
 
 if TYPE_CHECKING:
-    from streams.forgetting.importing import Histories, Importer
+    from streams.replaying.importing import Histories, Importer
 
 
 @click.command()
@@ -40,8 +40,8 @@ def command(file: str, namespace: str, config: str | None, home: str | None, as_
     from infra.local import find_services
     from infra.redis import connect
     from serving.store import Store
-    from streams.forgetting.importing import begin, checkpoints_of, read_histories
     from streams.forgetting.marks import Marks
+    from streams.replaying.importing import begin, checkpoints_of, read_histories
 
     settings = find_services(load_settings(config, home=home, namespace=namespace))
     keys = Keys(settings.namespace, settings.redis.prefix)

@@ -76,7 +76,7 @@ def _row(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _state(report: Mapping[str, Any]) -> str:
-    from streams.running.health import silence_s
+    from streams.watching.health import silence_s
 
     if _alive(report):
         return "ready" if report["ready"] else "not ready"
@@ -85,6 +85,6 @@ def _state(report: Mapping[str, Any]) -> str:
 
 
 def _alive(report: Mapping[str, Any]) -> bool:
-    from streams.running.health import SILENT_S, silence_s
+    from streams.watching.health import SILENT_S, silence_s
 
     return silence_s(report) <= SILENT_S

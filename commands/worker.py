@@ -32,12 +32,12 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     import msgspec
 
+    from infra import failpoints
     from infra.local import find_services
     from infra.settings import load_settings
     from streams.kafka.admin import ensure_topics
-    from streams.running import failpoints
-    from streams.running.startup import StartUp
     from streams.running.worker import run
+    from streams.watching.startup import StartUp
 
     start_up = StartUp()
     start_up.done("imports")

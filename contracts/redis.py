@@ -44,7 +44,7 @@ class Keys:
         self.replay = f"{self._root}:replay"  # private, JSON: what was replayed into it, see ``streams.replaying``
         self.withheld = f"{self._root}:withheld"  # set: items that must not be shown
         self.workers = (
-            f"{self._root}:workers"  # hash: worker → JSON, what it says of itself, ``streams.running.status``
+            f"{self._root}:workers"  # hash: worker → JSON, what it says of itself, ``streams.watching.status``
         )
         self.categories = f"{self._root}:categories"  # set: categories that have lists of their own, see :meth:`shared`
         self.partitions = f"{self._root}:partitions"  # private, integer: how many the users were shared out among

@@ -132,7 +132,7 @@ class Reader:
         return [status for status in statuses if status is not None]
 
     async def status(self, worker: str) -> dict[str, Any] | None:
-        """Return all that one worker of the configured namespace says of itself, see ``streams.running.status``."""
+        """Return all that one worker of the configured namespace says of itself, see ``streams.watching.status``."""
         value = await self._ask(("HGET", self._configured.workers, worker))
         found: dict[str, Any] | None = orjson.loads(value) if value else None
         return found

@@ -16,11 +16,11 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from contracts.redis import Keys
 from contracts.topics import CLICKS, ITEMS, RATINGS, REKEYED, Topic, topic_name
+from infra.failpoints import VARIABLE
 from infra.redis import connect
 from infra.settings import Settings
 from streams.kafka.admin import ensure_topics
 from streams.kafka.producer import EventProducer
-from streams.running.failpoints import VARIABLE
 
 TIMEOUT_S = 60.0
 
@@ -38,7 +38,7 @@ class Worker:
         self.start()
 
     def start(self, failure: str = "", **environment: str) -> None:
-        """Start it, to fail as ``HEADRACE_FAIL`` says, see ``streams.running.failpoints``."""
+        """Start it, to fail as ``HEADRACE_FAIL`` says, see ``infra.failpoints``."""
         environment |= {VARIABLE: failure} if failure else {}
         # A file: a pipe that nobody reads would stop a worker that has much to say.
         with self._errors.open("wb") as errors:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from benchmarks.parts.supervised import SupervisedWorker
 from infra.errors import HeadraceError
+from infra.failpoints import EXIT_STATUS
 from infra.local import LocalServices
 from infra.redis import LocalRedis
-from streams.running.failpoints import EXIT_STATUS
 
 _WITHIN_S = 3.0
 _AWAY_S = 2.0

@@ -14,9 +14,9 @@ import orjson
 from benchmarks.parts.place import ROOT, environment
 from contracts.redis import Keys
 from infra.errors import HeadraceError, StoreError
+from infra.failpoints import VARIABLE
 from infra.redis import connect
 from infra.settings import Settings
-from streams.running.failpoints import VARIABLE
 
 _START_S = 300.0  # the first start compiles
 _STOP_S = 120.0
@@ -58,7 +58,7 @@ class SupervisedWorker:
         self.start()
 
     def start(self, failpoint: str = "") -> None:
-        """Start the process; with ``failpoint`` it will die there, see ``streams.running.failpoints``."""
+        """Start the process; with ``failpoint`` it will die there, see ``infra.failpoints``."""
         self.starts += 1
         env = environment() | ({VARIABLE: failpoint} if failpoint else {})
         with self._errors.open("ab") as errors:

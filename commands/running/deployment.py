@@ -83,7 +83,7 @@ class Deployment:
         self._worker.check()
 
     def report(self) -> dict[str, Any]:
-        """Return what the worker last said of itself, see ``streams.running.status``; nothing before its first word."""
+        """Return what the worker last said of itself (``streams.watching.status``); nothing before its first word."""
         name = self._worker.name
         try:
             report = ask(self.settings, lambda reader: reader.status(name))

@@ -31,7 +31,7 @@ class Moment:
     left_s : float or None
         Seconds until the publishing ends; None when that cannot be known.
     report : dict
-        The worker's, see ``streams.running.status``.
+        The worker's, see ``streams.watching.status``.
     """
 
     source: str

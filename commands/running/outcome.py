@@ -39,7 +39,7 @@ class Outcome:
     paced : bool
         Whether it was published at a rate that was asked for.
     report : dict
-        The worker's last report, see ``streams.running.status``.
+        The worker's last report, see ``streams.watching.status``.
     users : list of str
         Users with a list.
     seconds : float

@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from contracts.events import Click, Rating
 from contracts.topics import partition_of
+from infra import failpoints
 from infra.errors import BrokerError
 from models.arrivals import APPLIED, DUPLICATE, UNDONE
 from models.engine import Engine, Observation
 from serving.store import Store
+from streams.applying.epochs import Epochs
 from streams.applying.intake import Events, Letters, decode_events, decode_users
 from streams.applying.lists import ListMaker
 from streams.applying.outbox import Outbox
@@ -34,9 +36,7 @@ from streams.deadletters.letters import DeadLetters
 from streams.forgetting.marks import Marks
 from streams.forgetting.wishes import Forgetting, forgotten
 from streams.learning.log import LearningLog
-from streams.owning.epochs import Epochs
-from streams.running import failpoints
-from streams.running.status import Status
+from streams.watching.status import Status
 
 # Below so many events, waking another thread costs more than it saves.
 _WORTH_A_THREAD = 64
@@ -81,7 +81,7 @@ class Applier:
     partitions : int
         Of every user-keyed topic.
     rekeyed : mapping of str to str
-        See :func:`streams.applying.rekeying.rekeyed_topics`.
+        See :func:`streams.kafka.producer.rekeyed_topics`.
     score_every : int
         Measure the live hit rate on every n-th event.
     epochs : Epochs

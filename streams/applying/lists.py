@@ -9,12 +9,12 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from infra.steady import steady_ms
 from models.engine import Engine, Observation, rater
 from models.listing import ListEncoder
 from models.scorers.popularity import POPULAR
 from models.selection import NONE
 from models.users import SHOWN, Limits
-from streams.running.steady import steady_ms
 
 RATED = 10
 """How many items of a list carry a predicted rating."""

@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.topics import REKEYED, topic_name
-from infra.settings import Settings
 from streams.learning.log import LearningLog
 
 SOURCE = "source"
@@ -30,16 +28,6 @@ class Stray:
     message: Any
 
 
-def rekeyed_topics(settings: Settings) -> dict[str, str]:
-    """Return topic → where its strays go, by full names; nothing without ``kafka.rekey``."""
-    prefix, namespace = settings.kafka.prefix, settings.namespace
-    return {
-        topic_name(topic, prefix, namespace): topic_name(rekeyed, prefix, namespace)
-        for topic, rekeyed in REKEYED.items()
-        if settings.kafka.rekey
-    }
-
-
 class Rekeying:
     """Forwards strays.
 
@@ -48,7 +36,7 @@ class Rekeying:
     log : LearningLog
         Through whose producer they go.
     topics : mapping of str to str
-        See :func:`rekeyed_topics`.
+        See :func:`streams.kafka.producer.rekeyed_topics`.
     home : callable
         User → his partition.
     """

@@ -16,12 +16,12 @@ from typing import Any
 import confluent_kafka as ck
 import mode
 
+from infra import failpoints
 from infra.errors import BrokerError
+from infra.seldom import Seldom
 from streams.consuming.membership import DRAIN_S, Membership, Owner, check_partitions
 from streams.consuming.records import Records, by_topic, merged
 from streams.consuming.tenure import Partition, Tenures
-from streams.running import failpoints
-from streams.running.seldom import Seldom
 
 # Small fetches keep the partitions abreast of each other when a whole history is read.
 _FETCH_BYTES = 65_536

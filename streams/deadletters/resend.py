@@ -12,9 +12,8 @@ import msgspec
 from contracts.events import InvalidEvent, decode
 from infra.errors import HeadraceError
 from infra.settings import Settings
-from streams.applying.rekeying import rekeyed_topics
 from streams.deadletters.letters import DeadLetter, read
-from streams.kafka.producer import EventProducer, event_topics, key_of
+from streams.kafka.producer import EventProducer, event_topics, key_of, rekeyed_topics
 from streams.publishing.ledger import directory, write_whole
 
 # Wrong about the message alone: the event in it says what the key must be.

@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from contracts.events import KINDS, Event, Item, encode
-from contracts.topics import PUBLIC, topic_name
+from contracts.topics import PUBLIC, REKEYED, topic_name
 from infra.errors import BrokerError
 from infra.settings import Settings
 
@@ -132,6 +132,16 @@ def event_topics(settings: Settings) -> dict[str, type[Event]]:
     """Return the topics that carry events: full name → type of the events."""
     prefix, namespace = settings.kafka.prefix, settings.namespace
     return {topic_name(topic, prefix, namespace): KINDS[topic.name] for topic in PUBLIC if topic.name in KINDS}
+
+
+def rekeyed_topics(settings: Settings) -> dict[str, str]:
+    """Return topic → where its strays go, by full names; nothing without ``kafka.rekey``."""
+    prefix, namespace = settings.kafka.prefix, settings.namespace
+    return {
+        topic_name(topic, prefix, namespace): topic_name(rekeyed, prefix, namespace)
+        for topic, rekeyed in REKEYED.items()
+        if settings.kafka.rekey
+    }
 
 
 def key_of(event: Event) -> bytes:

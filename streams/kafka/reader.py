@@ -11,8 +11,8 @@ import confluent_kafka as ck
 import mode
 
 from infra.errors import BrokerError
+from infra.seldom import Seldom
 from streams.kafka.whole import bounds
-from streams.running.seldom import Seldom
 
 
 class TopicReader(mode.Service):

@@ -16,9 +16,9 @@ import fsspec
 import numpy as np
 import xxhash
 
+from infra import failpoints
 from infra.errors import HeadraceError
 from models.item_model import ItemModel, UnfitModel
-from streams.running import failpoints
 
 _KEPT = 2
 _SUFFIX = ".model"

@@ -13,9 +13,9 @@ from typing import Any
 import confluent_kafka as ck
 
 from contracts.learning import Lessons, UnknownFormat, decode_lessons, encode_lessons
+from infra import failpoints
 from infra.errors import BrokerError
 from models.engine import Engine
-from streams.running import failpoints
 
 # Raised by one worker and not by the next.
 _NOT_THE_RECORD = (MemoryError, OSError, RecursionError)

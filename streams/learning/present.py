@@ -12,7 +12,7 @@ from models.item_model import ItemModel
 from streams.kafka.admin import topic_ids
 from streams.kafka.whole import read_whole
 from streams.learning.checkpoints import Checkpoints
-from streams.running.engine import create_engine
+from streams.learning.engine import create_engine
 
 
 def present_model(settings: Settings, warn: Callable[[str], None]) -> ItemModel:

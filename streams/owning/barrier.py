@@ -23,14 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.redis import encode_vector
+from infra import failpoints
 from models.engine import Engine
 from models.picture import Picture
 from serving.fence import WentBack
 from serving.store import Store
+from streams.applying.epochs import Epochs
 from streams.applying.outbox import Outbox, stubbornly
 from streams.learning.log import LearningLog
-from streams.owning.epochs import Epochs
-from streams.running import failpoints
 
 T = TypeVar("T")
 Offsets = Mapping[tuple[str, int], int]

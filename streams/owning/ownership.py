@@ -12,16 +12,16 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from infra import failpoints
 from infra.errors import StoreError
 from models.users import UserTable
 from serving.store import Store
 from streams.applying.applier import Applier
 from streams.applying.attempts import Attempts
+from streams.applying.epochs import Epochs
 from streams.applying.outbox import insistently
 from streams.consuming.sources import Sources
 from streams.owning.barrier import Barrier
-from streams.owning.epochs import Epochs
-from streams.running import failpoints
 
 Partition = tuple[str, int]
 

@@ -14,9 +14,9 @@ from contracts.redis import encode_vector
 from infra.settings import Settings
 from models.engine import Engine
 from streams.applying.lists import ListMaker
+from streams.learning.engine import limits_of
 from streams.replaying.durable import Durable
 from streams.replaying.owner import Owner
-from streams.running.engine import limits_of
 from streams.stewarding.neighbours import of_items
 from streams.stewarding.shared import SharedLists
 

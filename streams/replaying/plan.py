@@ -13,8 +13,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from contracts.topics import CLICKS, ITEMS, RATINGS, USERS, topic_name
 from infra.errors import BrokerError, HeadraceError
 from infra.settings import Settings
-from streams.applying.rekeying import rekeyed_topics
 from streams.kafka.admin import topic_ids, topic_partitions
+from streams.kafka.producer import rekeyed_topics
 from streams.kafka.whole import next_offsets
 from streams.replaying.merge import BEFORE_ALL
 

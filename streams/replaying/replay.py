@@ -22,6 +22,7 @@ from serving.store import Store
 from streams.forgetting.marks import Marks
 from streams.kafka.admin import ensure_topics
 from streams.kafka.whole import bounds
+from streams.learning.engine import create_engine
 from streams.replaying.deployment import SILENCE_MS, clear, commit
 from streams.replaying.durable import Durable, unfinished
 from streams.replaying.fold import Fold
@@ -30,7 +31,6 @@ from streams.replaying.listing import Listing
 from streams.replaying.owner import Owner
 from streams.replaying.plan import DONE, FOLDING, LISTING, Mark, Plan, Progress, make_plan
 from streams.replaying.source import Source
-from streams.running.engine import create_engine
 
 SAVE_S = 60.0
 """Between two saves: so much is folded again after a kill."""

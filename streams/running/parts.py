@@ -14,15 +14,16 @@ from contracts.redis import Keys
 from contracts.topics import CLICKS, IMPRESSIONS, ITEMS, LEARNING, MARKS, RATINGS, USERS, topic_name
 from infra.errors import BrokerError
 from infra.redis import connect
+from infra.seldom import Seldom
 from infra.settings import Settings
 from models.engine import Engine
 from serving.store import Store
 from streams.applying.agents import declare
 from streams.applying.applier import Applier
 from streams.applying.attempts import Attempts
+from streams.applying.epochs import Epochs
 from streams.applying.lists import ListMaker
 from streams.applying.outbox import Outbox
-from streams.applying.rekeying import rekeyed_topics
 from streams.consuming.consumer import GroupConsumer
 from streams.consuming.membership import group_properties
 from streams.consuming.sources import Sources
@@ -30,21 +31,20 @@ from streams.deadletters.letters import DeadLetters
 from streams.forgetting.marks import Marks
 from streams.forgetting.wishes import Forgetting
 from streams.kafka.admin import topic_ids, topic_partitions, topics_by_user
+from streams.kafka.producer import rekeyed_topics
 from streams.kafka.reader import TopicReader
 from streams.kafka.whole import read_whole
 from streams.learning.checkpoints import Checkpoints
+from streams.learning.engine import create_engine, limits_of
 from streams.learning.log import LearningLog
-from streams.learning.shelf import Shelf
 from streams.owning.barrier import Barrier
-from streams.owning.epochs import Epochs
 from streams.owning.ownership import Ownership
-from streams.running.engine import create_engine, limits_of
-from streams.running.seldom import Seldom
-from streams.running.status import Status
 from streams.stewarding.neighbours import Neighbours
 from streams.stewarding.pages import Pages
 from streams.stewarding.shared import SharedLists
+from streams.stewarding.shelf import Shelf
 from streams.stewarding.steward import Steward
+from streams.watching.status import Status
 
 # Records of the learning log folded in one turn of the event loop.
 _LOG_BATCH = 20

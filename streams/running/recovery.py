@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 
 import mode
 
+from infra import failpoints
 from infra.errors import BrokerError
 from streams.consuming.membership import partitions_changed
-from streams.running import failpoints
 from streams.running.parts import Parts
 
 # A worker that has been silent for so long is not coming back under the same name.

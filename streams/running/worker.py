@@ -29,9 +29,9 @@ from streams.replaying.durable import refuse_unfinished
 from streams.running.clocks import Clocks
 from streams.running.parts import build
 from streams.running.recovery import recover
-from streams.running.startup import StartUp
-from streams.running.status import Status
 from streams.running.watchdog import Watchdog, progress, services_answer
+from streams.watching.startup import StartUp
+from streams.watching.status import Status
 
 
 class _OwnConsumer(BootStrategy):

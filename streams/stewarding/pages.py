@@ -13,11 +13,11 @@ import msgspec
 import orjson
 
 from contracts.events import InvalidEvent, Item, decode, encode
+from infra import failpoints
 from serving.store import Store
 from streams.applying.outbox import Outbox
 from streams.deadletters.letters import DeadLetters
 from streams.learning.log import LearningLog
-from streams.running import failpoints
 
 Partition = tuple[str, int]
 

@@ -16,14 +16,14 @@ import confluent_kafka as ck
 from infra.errors import BrokerError
 from models.engine import Engine
 from serving.store import STEWARD, Store
+from streams.applying.epochs import Epochs
 from streams.applying.lists import ListMaker
 from streams.applying.outbox import Outbox
 from streams.learning.checkpoints import Checkpoints
-from streams.learning.shelf import Shelf
-from streams.owning.epochs import Epochs
 from streams.stewarding.neighbours import Neighbours
 from streams.stewarding.pages import Pages
 from streams.stewarding.shared import SharedLists
+from streams.stewarding.shelf import Shelf
 
 Partition = tuple[str, int]
 

@@ -12,7 +12,7 @@ from contracts.events import Click
 from infra.findings import Finding, State
 from infra.settings import Settings
 from streams.kafka.admin import ensure_topics
-from streams.running.health import examine_deployment
+from streams.watching.health import examine_deployment
 from tests.worker import publish, working
 
 

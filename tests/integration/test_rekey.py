@@ -8,13 +8,13 @@ import pytest
 
 from contracts.events import Click, Rating, encode
 from contracts.topics import CLICKS, RATINGS, REKEYED, Topic, partition_of, topic_name
+from infra.failpoints import EXIT_STATUS
 from infra.settings import Settings
 from models.user_state import decode_state
 from streams.applying.rekeying import SOURCE
 from streams.kafka.admin import ensure_topics
 from streams.kafka.whole import read_whole
 from streams.replaying.replay import Wishes, replay
-from streams.running.failpoints import EXIT_STATUS
 from tests.worker import TIMEOUT_S, Worker, raw_producer, working, working_together
 
 History = dict[str, list[tuple[int, int, int]]]

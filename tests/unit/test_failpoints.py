@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from contracts.events import Click
+from infra import failpoints
 from infra.errors import SettingsError
-from streams.running import failpoints
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +25,7 @@ def disarmed() -> Iterator[None]:
 
 def steps_of(failure: str, *calls: str) -> int:
     """Return the exit status of a process that arms a failure, then runs some lines."""
-    script = f"from streams.running import failpoints\nfailpoints.arm({failure!r})\n" + "\n".join(calls)
+    script = f"from infra import failpoints\nfailpoints.arm({failure!r})\n" + "\n".join(calls)
     return subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=60).returncode
 
 

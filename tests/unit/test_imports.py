@@ -27,6 +27,21 @@ ALLOWED = {
     ),
     "commands": OURS,
 }
+# Within streams/, in the order in which an event comes through; each imports only what stands before it.
+WAY = (
+    "kafka",
+    "publishing",
+    "learning",
+    "watching",
+    "forgetting",
+    "deadletters",
+    "consuming",
+    "applying",
+    "owning",
+    "stewarding",
+    "replaying",
+    "running",
+)
 # Client of Kafka or Redis → who may import it: a folder with its slash, or a file.
 CLIENTS = {
     "confluent_kafka": ("streams/", "infra/kafka.py"),
@@ -77,6 +92,17 @@ def test_a_package_imports_only_what_lies_before_it(file: str) -> None:
     package = file.split("/")[0]
     ours = [name for name in imported(file) if within(name, OURS)]
     assert [name for name in ours if not within(name, (package, *ALLOWED[package]))] == []
+
+
+def test_every_package_of_streams_has_its_place_on_the_way() -> None:
+    assert {path.parent.name for path in ROOT.glob("streams/*/__init__.py")} == set(WAY)
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.startswith("streams/") and file.count("/") == 2])
+def test_within_streams_data_travels_one_way(file: str) -> None:
+    before = WAY[: WAY.index(file.split("/")[1]) + 1]
+    ours = [name.split(".")[1] for name in imported(file) if name.startswith("streams.")]
+    assert sorted(set(ours) - set(before)) == []
 
 
 @pytest.mark.parametrize("client", CLIENTS)

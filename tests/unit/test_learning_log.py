@@ -9,11 +9,11 @@ import pytest
 from workload import events, run
 
 from contracts.learning import Introduction, Lessons, encode_lessons, introduction
+from infra import failpoints
 from models.checks import differences
 from models.engine import Engine
 from models.item_model import ItemModel
 from streams.learning.log import LearningLog
-from streams.running import failpoints
 
 
 class Message:

@@ -17,12 +17,12 @@ from models.arrivals import Arrivals
 from models.engine import Engine
 from models.users import Limits, UserTable
 from streams.applying.applier import Applier
+from streams.applying.epochs import Epochs
 from streams.applying.lists import ListMaker
 from streams.applying.outbox import Outbox
 from streams.consuming.records import Records
 from streams.forgetting.marks import BY_USER, Marks
-from streams.owning.epochs import Epochs
-from streams.running.status import Status
+from streams.watching.status import Status
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 NOW = 1_800_000_000_000

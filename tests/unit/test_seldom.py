@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.running.seldom import Seldom
+from infra.seldom import Seldom
 
 
 def test_what_is_not_told_is_counted() -> None:

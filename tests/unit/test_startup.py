@@ -7,14 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-from streams.running.startup import StartUp
+from streams.watching.startup import StartUp
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_parts_add_up_to_the_time_since_the_process_began() -> None:
     program = (
-        "import time; time.sleep(0.3); from streams.running.startup import StartUp\n"
+        "import time; time.sleep(0.3); from streams.watching.startup import StartUp\n"
         "start = StartUp(); start.done('imports'); start.done('rest'); print(sum(start.ms.values()))"
     )
     began = time.monotonic()

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from models.engine import Ranks
-from streams.running.status import Histogram, Status
+from streams.watching.status import Histogram, Status
 
 SHARES = [0.01, 0.5, 0.9, 0.99, 0.999]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evaluation.prequential import Prequential
 from models.engine import Ranks
-from streams.running.startup import StartUp
+from streams.watching.startup import StartUp
 
 
 class Histogram:

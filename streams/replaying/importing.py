@@ -33,7 +33,7 @@ from streams.forgetting.marks import Marks, now_ms
 from streams.kafka.admin import ensure_topics, topic_ids
 from streams.kafka.whole import next_offsets, read_whole
 from streams.learning.checkpoints import Checkpoints
-from streams.running.engine import create_engine, limits_of
+from streams.learning.engine import create_engine, limits_of
 
 _AT_ONCE = 512
 _SOURCE = "import", "", 0
