@@ -137,6 +137,12 @@ class Serving(_Section, frozen=True):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    events_at_once: Annotated[int, Meta(ge=1, le=10_000)] = 1000  # of one request, at most
+    publish_queue: Annotated[int, Meta(ge=1, le=5_000_000)] = 20_000  # events that may wait for Kafka
+    publish_timeout_ms: Annotated[int, Meta(ge=100, le=300_000)] = 5000  # until Kafka must have acknowledged
+    waiting: Annotated[int, Meta(ge=0)] = 2000  # requests that may wait for their own writes at the same time
+    streams: Annotated[int, Meta(ge=0)] = 500  # server-sent streams open at the same time
+    lexicon: str = ""  # file (TOML) of further words for free-text wishes
 
 
 class Settings(_Section, frozen=True):

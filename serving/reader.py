@@ -124,6 +124,27 @@ class Reader:
             known.update(zip(unknown, flags, strict=True))
         return frozenset(item for item in items if known[item])
 
+    async def reached(self, partitions: Collection[int], items: Collection[int] = ()) -> dict[tuple[str, int], int]:
+        """Return up to where input has its effect on what readers see: (full topic name, partition) → next offset.
+
+        Parameters
+        ----------
+        partitions : collection of int
+            Of the topics keyed by user.
+        items : collection of int
+            Of the topic of items.
+        """
+        keys = await self._followed()
+        # Items first: of user-keyed topics the same hashes say up to where states are durable, which comes later.
+        wanted = [(number, keys.applied(number)) for number in items]
+        wanted += [(number, keys.watermark(number)) for number in partitions]
+        found = await asyncio.gather(*(self._ask(("HGETALL", key)) for _, key in wanted))  # together, one round trip
+        return {
+            (topic.decode(), number): int(offset)
+            for (number, _), marks in zip(wanted, found, strict=True)
+            for topic, offset in marks.items()
+        }
+
     async def statuses(self) -> list[WorkerStatus]:
         """Return what workers say of themselves, those that have fallen silent included."""
         key = (await self._followed()).workers

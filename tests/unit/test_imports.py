@@ -23,6 +23,7 @@ ALLOWED = {
         "serving.store",
         "serving.fence",
         "serving.namespaces",
+        "serving.publisher",
         "infra",
     ),
     "commands": OURS,
