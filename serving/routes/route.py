@@ -1,0 +1,53 @@
+"""How a route is declared: its answer, its errors, and who may use it, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import orjson
+from fastapi import Response
+from fastapi.routing import APIRoute
+
+from serving import problems
+
+Role = Literal["open", "read", "write", "admin"]
+"""What a caller must be allowed to do; ``open`` = nothing."""
+
+
+class Route(APIRoute):
+    """A route that knows who may use it."""
+
+    role: Role = "admin"
+
+
+def route(
+    path: str, endpoint: Any, answer: Any, *errors: int, role: Role, methods: Sequence[str] = ("GET",), **more: Any
+) -> Route:
+    """Return a route.
+
+    Parameters
+    ----------
+    path : str
+        Ids in it are ``{name:id}``.
+    endpoint : async function
+        Its docstring and its parameters' descriptions become the documentation.
+    answer : type
+        What it answers with.
+    *errors : int
+        The statuses of its errors.
+    role : Role
+        Who may use it.
+    methods : sequence of str
+    **more
+        Further arguments of FastAPI's ``APIRoute``.
+    """
+    responses = problems.documented(*errors) | more.pop("responses", {})
+    made = Route(path, endpoint, response_model=answer, responses=responses, methods=list(methods), **more)
+    made.role = role
+    return made
+
+
+def answered(answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return an answer; it is already of the documented type, so it need not pass FastAPI's validation again."""
+    return Response(orjson.dumps(answer), status, headers, "application/json")
