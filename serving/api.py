@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from serving import problems
 from serving.reader import Reader
+from serving.recommend import FALLBACKS
 from serving.routes import health, lists
 
 
-def create_app(reader: Reader, list_length: int) -> FastAPI:
+def create_app(reader: Reader, fallbacks: Sequence[str] = FALLBACKS) -> FastAPI:
     """Build the application.
 
     Parameters
     ----------
     reader : Reader
         Where lists come from; the application closes it when it stops.
-    list_length : int
-        The largest ``n`` that may be asked for.
+    fallbacks : sequence of str
+        What is shown to a user who has no list, in this order.
     """
 
     @asynccontextmanager
@@ -30,7 +31,7 @@ def create_app(reader: Reader, list_length: int) -> FastAPI:
 
     app = FastAPI(
         title="Headrace",
-        routes=[*lists.routes(reader, list_length), *health.routes(reader)],
+        routes=[*lists.routes(reader, fallbacks), *health.routes(reader)],
         lifespan=lifespan,
         redirect_slashes=False,
     )
