@@ -21,6 +21,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from contracts.redis import Keys, decode_vector
 from serving.coalesce import Coalesced
+from serving.postings import record
 from serving.values import ItemList, ItemRecord, UserList, V, WorkerStatus, decode
 
 log = logging.getLogger(__name__)
@@ -156,9 +157,7 @@ class Reader:
         """Return all fields of an item's record, ``None`` where there is none or it says that the item is deleted."""
         keys = await self._followed()
         page, content = await self._ask(("MGET", keys.item(item), keys.content(item)))
-        found: dict[str, Any] = {
-            name: value for part in (page, content) if part for name, value in orjson.loads(part).items()
-        }
+        found = record(page, content) if page else {}
         return None if not found or found.get("deleted") else found
 
     async def withheld(self, items: Collection[str], keys: Keys | None = None) -> frozenset[str]:
@@ -195,6 +194,25 @@ class Reader:
             for (number, _), marks in zip(wanted, found, strict=True)
             for topic, offset in marks.items()
         }
+
+    async def term_sizes(self, terms: Sequence[int], keys: Keys) -> list[int]:
+        """Return how many items have each of these terms of content."""
+        return await asyncio.gather(*(self._ask(("ZCARD", keys.term(term))) for term in terms))
+
+    async def postings(self, terms: Sequence[int], most: int, keys: Keys) -> list[dict[str, float]]:
+        """Return of each term the items in which it is strongest, with how strong it is; ``most`` of them."""
+        asked = (self._ask(("ZREVRANGE", keys.term(term), 0, most - 1, "WITHSCORES")) for term in terms)
+        found = await asyncio.gather(*asked)
+        return [{item.decode(errors="surrogatepass"): float(strength) for item, strength in each} for each in found]
+
+    async def term_strengths(self, term: int, items: Sequence[str], keys: Keys) -> dict[str, float]:
+        """Return how strong a term is in those of the items that have it."""
+        found = await self._ask(("ZMSCORE", keys.term(term), *items)) if items else []
+        return {item: float(strength) for item, strength in zip(items, found, strict=True) if strength is not None}
+
+    async def categories(self, keys: Keys) -> list[str]:
+        """Return the categories that have lists of their own."""
+        return [name.decode(errors="surrogatepass") for name in await self._ask(("SMEMBERS", keys.categories))]
 
     async def statuses(self) -> list[WorkerStatus]:
         """Return what workers say of themselves, those that have fallen silent included."""
