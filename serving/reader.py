@@ -197,7 +197,8 @@ class Reader:
 
     async def term_sizes(self, terms: Sequence[int], keys: Keys) -> list[int]:
         """Return how many items have each of these terms of content."""
-        return await asyncio.gather(*(self._ask(("ZCARD", keys.term(term))) for term in terms))
+        sizes: list[int] = await asyncio.gather(*(self._ask(("ZCARD", keys.term(term))) for term in terms))
+        return sizes
 
     async def postings(self, terms: Sequence[int], most: int, keys: Keys) -> list[dict[str, float]]:
         """Return of each term the items in which it is strongest, with how strong it is; ``most`` of them."""
