@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from serving import problems
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
-from serving.routes import health, lists
+from serving.routes import asking, explain, health, lists
 
 
 def create_app(reader: Reader, fallbacks: Sequence[str] = FALLBACKS) -> FastAPI:
@@ -31,7 +31,12 @@ def create_app(reader: Reader, fallbacks: Sequence[str] = FALLBACKS) -> FastAPI:
 
     app = FastAPI(
         title="Headrace",
-        routes=[*lists.routes(reader, fallbacks), *health.routes(reader)],
+        routes=[
+            *lists.routes(reader, fallbacks),
+            *asking.routes(reader, fallbacks),
+            *explain.routes(reader),
+            *health.routes(reader),
+        ],
         lifespan=lifespan,
         redirect_slashes=False,
     )
