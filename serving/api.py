@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import problems
+from serving.lexicon import load_lexicon
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
-from serving.routes import events, health, items, lists, users
+from serving.routes import asking, events, explain, health, items, lists, users
 from serving.waiting import Waiting
 from serving.writing import Writing
 
@@ -41,6 +42,8 @@ def create_app(reader: Reader, fallbacks: Sequence[str] = FALLBACKS, writing: Wr
         title="Headrace",
         routes=[
             *lists.routes(reader, waiting, fallbacks),
+            *asking.routes(reader, load_lexicon(writing.lexicon), fallbacks),
+            *explain.routes(reader),
             *health.routes(reader),
             *events.routes(publisher, writing.events_at_once),
             *items.routes(reader, publisher, waiting),
