@@ -11,7 +11,8 @@ from serving import problems
 from serving.lexicon import load_lexicon
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
-from serving.routes import asking, events, explain, health, items, lists, users
+from serving.routes import asking, events, explain, health, items, lists, stream, users
+from serving.streams import Streams
 from serving.waiting import Waiting
 from serving.writing import Writing
 
@@ -48,6 +49,7 @@ def create_app(reader: Reader, fallbacks: Sequence[str] = FALLBACKS, writing: Wr
             *events.routes(publisher, writing.events_at_once),
             *items.routes(reader, publisher, waiting),
             *users.routes(publisher, writing.people),
+            *stream.routes(reader, Streams(reader, writing.streams)),
         ],
         lifespan=lifespan,
         redirect_slashes=False,

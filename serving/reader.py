@@ -34,6 +34,7 @@ FOLLOW_S = 3.0
 # SCAN walks all keys: a larger step means fewer round trips, and this one still blocks Redis for less than 1 ms.
 SCAN_STEP = 1000
 KNOWN_ITEMS = 100_000
+HEAD = 63  # the last byte of a list that tells it from any other: its version and the time when it was made
 KNOWN_LISTS = 1000
 
 Command = tuple[str | bytes | int, ...]
@@ -125,6 +126,11 @@ class Reader:
         """Return the user's own list as it stands in Redis."""
         value: bytes | None = await self._ask(("GET", keys.top(user)))
         return value
+
+    async def heads(self, users: Sequence[str]) -> list[bytes]:
+        """Return how each user's own list begins: with its version; empty where there is none."""
+        keys = await self._followed()
+        return await asyncio.gather(*(self._ask(("GETRANGE", keys.top(user), 0, HEAD)) for user in users))
 
     async def similar(self, item: str, keys: Keys | None = None) -> ItemList | None:
         """Return the item's neighbours, or ``None`` when none are known."""
