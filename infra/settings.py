@@ -60,6 +60,7 @@ class Worker(_Section, frozen=True):
     freshened_per_s: Annotated[int, Meta(ge=0)] = 200  # older lists made anew while there is time
     lists_together: Positive = 4  # batches that share their lists while more are waiting, at most; 1 = each its own
     resident_users: Positive = 100_000  # user states kept in memory
+    search_terms: Annotated[int, Meta(ge=0, le=128)] = 32  # of an item's content by which free words find it
     list_days: Annotated[float, Meta(gt=0, le=36_500)] = 90.0  # after his last event a user's list leaves Redis
     state_days: Annotated[float, Meta(ge=0, le=36_500)] = 365.0  # and his state: he is a new user then; 0 = never
 
@@ -118,7 +119,6 @@ class Catalogue(_Section, frozen=True):
     admit_after: Annotated[int, Meta(ge=1, le=1_000_000)] = 1  # events; an item that was published is listed at once
     idle_days: Annotated[float, Meta(ge=0)] = 0.0  # without an event, by event time; 0 = items stay
     max_items: Annotated[int, Meta(ge=10_000)] = 1_000_000  # beyond it the longest idle leave
-    search_terms: Annotated[int, Meta(ge=0, le=128)] = 32  # of an item's content by which free words find it
 
 
 class Policy(_Section, frozen=True):

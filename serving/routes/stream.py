@@ -22,7 +22,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _BEAT, _AWAY = b": still here\n\n", b": the store is away\n\n"
 _CONTENT = {
     200: {
-        "description": "Each event `list` holds the list as it is, in the form of GET /recommend; its id is the version",
+        "description": "Each event `list` holds the list, in the form of GET /recommend; its id is the version.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }

@@ -146,7 +146,7 @@ class _Replay:
         self._namespaces = Namespaces(client, settings.redis.prefix)
         work = settings.worker
         store = Store(
-            client, Keys(self._name, settings.redis.prefix), work.list_s, work.state_s, settings.catalogue.search_terms
+            client, Keys(self._name, settings.redis.prefix), work.list_s, work.state_s, settings.worker.search_terms
         )
         self._engine = create_engine(settings)
         self._home: Callable[[str], int] = lru_cache(maxsize=200_000)(
