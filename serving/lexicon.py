@@ -30,9 +30,10 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Meaning(NamedTuple):
-    """One thing that a text is about: the forms in which an item may name it, each as its tokens."""
+    """One thing that a text is about."""
 
-    forms: tuple[tuple[str, ...], ...]
+    forms: tuple[tuple[str, ...], ...]  # in which an item may name it, each as its tokens
+    is_kind: bool = False  # a kind of things, which categories are named after, and not just a word
 
 
 class Lexicon:
@@ -49,7 +50,7 @@ class Lexicon:
     def __init__(self, same: Sequence[Sequence[str]], ignore: Iterable[str]) -> None:
         self._known: dict[tuple[str, ...], Meaning] = {}
         for names in same:
-            meaning = Meaning(tuple(dict.fromkeys(tuple(tokens(name)) for name in names)))
+            meaning = Meaning(tuple(dict.fromkeys(tuple(tokens(name)) for name in names)), True)
             self._known.update((_units(name), meaning) for name in names)
         self._ignored = {_units(word) for word in ignore}
         self._longest = max((len(units) for units in (*self._known, *self._ignored)), default=1)
