@@ -37,6 +37,7 @@ class Problem:
 CODES = {
     404: "not_found",
     405: "method_not_allowed",
+    415: "unsupported_media_type",
     422: "invalid_request",
     429: "overloaded",
     500: "internal",

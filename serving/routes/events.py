@@ -25,6 +25,7 @@ KEY = Header(
     max_length=255,
     description="Names the request: the same body sent again under the same key counts once.",
 )
+_MEDIA_TYPES = ("application/json", JSON_LINES)
 _SAID = 3  # refused events that the message of an error names
 
 
@@ -62,8 +63,8 @@ def routes(publisher: Publisher, at_once: int) -> list[BaseRoute]:
         return await published(publisher, request, (Item,), at_once)
 
     return [
-        posting("/events", events, "POST", body("clicks", "ratings", "impressions")),
-        posting("/items", items, "POST", body("items")),
+        posting("/events", events, "POST", body("clicks", "ratings", "impressions"), 415),
+        posting("/items", items, "POST", body("items"), 415),
     ]
 
 
@@ -72,6 +73,10 @@ async def published(
 ) -> Response:
     """Publish what a request holds, and answer it."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in _MEDIA_TYPES:
+        # What a form on another site could send is none of these, so that no page can publish behind a visitor's back.
+        said = f"{media_type[:80]!r} is not understood; send Content-Type: {' or '.join(_MEDIA_TYPES)}"
+        return problems.problem(415, said)
     now = time.time_ns() // 1_000_000
     taken = bodies.take(await request.body(), media_type, kinds, now, at_once, key)
     if not taken.events:

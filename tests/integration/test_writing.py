@@ -145,7 +145,7 @@ def test_what_cannot_be_used_is_refused_alone_with_its_place_and_the_remedy(serv
 
 
 HOSTILE: list[tuple[bytes, str]] = [
-    (b"", ""),
+    (b"", "application/json"),
     (b"   ", "application/json"),
     (b"[]", "application/json"),
     (b"[" * 200_000, "application/json"),
@@ -175,6 +175,12 @@ def test_hostile_bodies_are_refused_with_a_reason(service: Service, body: bytes,
         if path == "/users/x" and response.status_code == 202:
             continue  # {} changes nothing
         assert error(response, 422), (method, path)
+
+
+@pytest.mark.parametrize("media_type", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_what_a_form_of_another_site_could_send_is_refused(service: Service, media_type: str) -> None:
+    event = orjson.dumps({"user": "ann", "item": "x"})
+    assert "application/json" in error(service.ask("POST", "/events", event, headers={"Content-Type": media_type}), 415)
 
 
 def test_more_events_than_one_request_may_hold_are_refused(service: Service) -> None:
