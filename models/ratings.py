@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 from river import optim, reco, stats
 
@@ -135,3 +136,8 @@ class RatingModel:
             self._latents = grown(self._latents, max(1024, 2 * row))
         self._biases[row] = self._model.i_biases[row]
         self._latents[row] = self._model.i_latents[row]
+
+
+def rater(user: str) -> int:
+    """Return the hash under which the rating model knows a user."""
+    return xxhash.xxh3_64_intdigest(f"rater {user}")

@@ -16,7 +16,7 @@ import msgspec
 
 from contracts.learning import Forgotten, Lessons, oblivion
 from contracts.marks import End, Mark, Wish, encode_mark, person, salt_key
-from models.engine import rater
+from models.ratings import rater
 from streams.forgetting.marks import Marks, now_ms
 from streams.kafka.ends import end_offsets
 from streams.learning.log import LearningLog

@@ -14,8 +14,9 @@ from contracts.events import Click, encode
 from contracts.learning import Lessons
 from infra.settings import Settings
 from models.arrivals import Arrivals
+from models.due import Limits
 from models.engine import Engine
-from models.users import Limits, UserTable
+from models.users import UserTable
 from streams.applying.applier import Applier
 from streams.applying.epochs import Epochs
 from streams.applying.lists import ListMaker
