@@ -32,6 +32,13 @@ class TopicReader(mode.Service):
         Records delivered at once, at most.
     window : int
         Batches not yet taken by the event loop, at most.
+
+    Attributes
+    ----------
+    caught_up : asyncio.Event
+        Set once everything was delivered that stood there at :meth:`begin`.
+    delivered : int
+        Messages so far.
     """
 
     def __init__(
@@ -63,6 +70,7 @@ class TopicReader(mode.Service):
         self._stopping = False
         self._behind: dict[int, int] = {}  # partitions that have not been read up to the end they had at first
         self.caught_up = asyncio.Event()
+        self.delivered = 0
 
     def begin(self, bounds: Mapping[int, tuple[int, int]]) -> None:
         """Start to read.
@@ -127,6 +135,7 @@ class TopicReader(mode.Service):
 
     def _hand_over(self, messages: list[ck.Message]) -> None:
         self._room.release()
+        self.delivered += len(messages)
         try:
             self._deliver(messages)
         except BaseException as error:

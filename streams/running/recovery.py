@@ -68,7 +68,8 @@ async def recover(
     await parts.item_reader.caught_up.wait()
     done("items")
     await parts.mark_reader.caught_up.wait()
-    await parts.forgetting.begin()
+    first, _ = bounds[parts.mark_reader.topic][0]
+    await parts.forgetting.begin(first)
     done("marks")
 
 
