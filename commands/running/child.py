@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ _STOP_S = 60.0  # for what is in flight, a barrier and a checkpoint, on a busy m
 # More crashes in turn than it takes to find an event that ends every worker, see streams.applying.attempts.
 _CRASHES = 6
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0)
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # Faust hides the cursor, whatever it writes to
 _STEADY_S = 60.0  # after such a life the next crash counts as the first
 # As the worker has it for matrix products; it must stand before NumPy is imported.
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
@@ -63,6 +65,7 @@ class WorkerChild:
         return self
 
     def _spawn(self) -> None:
+        self._begin = self._log.seek(0, os.SEEK_END)  # of the words of this one
         self._started = time.time()
         self._child = subprocess.Popen(
             _tied_to_us(self._command),
@@ -136,8 +139,9 @@ class WorkerChild:
                 self._child.wait(_STOP_S)
 
     def _last_words(self) -> str:
-        self._log.seek(0)
-        lines = [line.strip() for line in self._log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        self._log.seek(self._begin)
+        text = _ESCAPES.sub("", self._log.read().decode("utf-8", "replace"))
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
         own = [line for line in lines if line.startswith("headrace")]
         return (own or lines or ["none"])[-1]
 
