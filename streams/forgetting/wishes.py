@@ -82,8 +82,9 @@ class Forgetting:
         self.marks.hear(messages)
         self._heard.set()
 
-    async def begin(self) -> None:
-        """Agree with all other programs on a salt; for when the topic was read whole."""
+    async def begin(self, first: int) -> None:
+        """Agree with all other programs on a salt; for when the topic was read whole, from offset ``first`` on."""
+        self.marks.position = max(self.marks.position, first)  # there may be none left below
         if self.marks.salt is None:
             await self._append([(salt_key(secrets.token_bytes(_SALT_BYTES)), b"{}")])
 
