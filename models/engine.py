@@ -37,6 +37,8 @@ from models.users import UserTable
 _KINDS = {name: position for position, name in enumerate(TYPES)} | {UNDO: arriving.UNDO}
 WEIGHTS: Mapping[str, float] = {name: 0.0 if name in NEGATIVE_TYPES else 1.0 for name in TYPES}
 """How much each type of event counts as a wish for its item, unless the settings say otherwise."""
+Had = tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]
+"""What users had had, see :meth:`UserTable.seen`."""
 _LONGEST_S = np.iinfo(np.int32).max
 _HAD = 1000  # of what a user has had, so much goes into a lesson; the log must not grow with the zeal of a few
 
@@ -186,12 +188,13 @@ class Engine:
         """Fold a record of the learning log; return how many of its events were new."""
         return self.items.learn(lessons, position)
 
-    def rank(self, observation: Observation, every: int = 1, first: int = 0) -> Ranks:
+    def rank(self, observation: Observation, every: int = 1, first: int = 0, had: Had | None = None) -> Ranks:
         """Rank the items chosen in a batch among all that their users might have chosen, before any of it is learned.
 
         Scored are events that are a wish, whose user has an earlier event, and whose item was known and is new to him:
         the protocol of the prequential evaluation. With ``every`` n only each n-th applied event is, counting from
-        ``first``.
+        ``first``. What the users had had before each event of the batch may be given, for when their states
+        change meanwhile; else it is looked up.
         """
         observed, catalogue = observation.observed, self.items.catalogue
         applied = np.flatnonzero(observed.outcome == APPLIED)
@@ -204,7 +207,11 @@ class Engine:
         if not len(scored):
             return Ranks(scored, np.zeros(0), np.zeros(0))
         users = self.before(observation, scored)
-        seen = self._seen(observation.slots[scored], observed.n_seen[scored])
+        if had is None:
+            seen = self._seen(observation.slots[scored], observed.n_seen[scored])
+        else:
+            keys, starts, counts = had
+            seen = Ragged(catalogue.rows(keys), starts[scored], counts[scored])
         popularity = self.items.popularity.counts[: len(catalogue), POPULAR].copy()
         vectors = self.items.embeddings.users(users.recent)
         return Ranks(scored, *ranking.ranks(vectors, users, seen, targets, popularity, self.items.tables()))
