@@ -22,7 +22,7 @@ from streams.replaying.plan import Plan, Progress
 
 # Learning is what takes longest: it must not wait for the interpreter behind each of its kernels for 5 ms, Python's
 # default, while others decode and observe.
-_TURN_S = 0.00005
+_TURN_S = 0.00001
 _AHEAD = 2  # blocks that are observed and not yet learned, at most
 
 
