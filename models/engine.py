@@ -24,13 +24,16 @@ from models.labels import CATEGORY, NEVER, Labels
 from models.life import Life
 from models.observing import WEIGHTS, Batch, Observation, observe
 from models.policy import Policy
-from models.ranking import Lists
+from models.ranking import Lists, Ragged
 from models.scorers.popularity import POPULAR
 from models.similar import similar
 from models.users import UserTable
 from models.views import Views
 
 __all__ = ["Batch", "Engine", "Observation", "Ranks"]
+
+Had = tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]
+"""What users had had, see :meth:`UserTable.seen`."""
 
 
 @dataclass(slots=True)
@@ -107,12 +110,13 @@ class Engine:
         """Fold a record of the learning log; return how many of its events were new."""
         return self.items.learn(lessons, position)
 
-    def rank(self, observation: Observation, every: int = 1, first: int = 0) -> Ranks:
+    def rank(self, observation: Observation, every: int = 1, first: int = 0, had: Had | None = None) -> Ranks:
         """Rank the items chosen in a batch among all that their users might have chosen, before any of it is learned.
 
         Scored are events that are a wish, whose user has an earlier event, and whose item was known and is new to him:
         the protocol of the prequential evaluation. With ``every`` n only each n-th applied event is, counting from
-        ``first``.
+        ``first``. What the users had had before each event of the batch may be given, for when their states
+        change meanwhile; else it is looked up.
         """
         observed, catalogue = observation.observed, self.items.catalogue
         applied = np.flatnonzero(observed.outcome == APPLIED)
@@ -125,7 +129,11 @@ class Engine:
         if not len(scored):
             return Ranks(scored, np.zeros(0), np.zeros(0))
         users = self.views.before(observation, scored)
-        seen = self.views.seen(observation.slots[scored], observed.n_seen[scored])
+        if had is None:
+            seen = self.views.seen(observation.slots[scored], observed.n_seen[scored])
+        else:
+            keys, starts, counts = had
+            seen = Ragged(catalogue.rows(keys), starts[scored], counts[scored])
         popularity = self.items.popularity.counts[: len(catalogue), POPULAR].copy()
         vectors = self.items.embeddings.users(users.recent)
         return Ranks(scored, *ranking.ranks(vectors, users, seen, targets, popularity, self.items.tables()))
