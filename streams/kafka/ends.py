@@ -32,6 +32,9 @@ def end_offsets(kafka: Mapping[str, Any], places: Iterable[tuple[str, int]]) -> 
     if not asked:
         return {}
     client = AdminClient(dict(kafka))
+    # Asked for offsets first, it looks up the leaders itself, and now and then misses the answer for three seconds.
+    for topic in {place.topic for place in asked}:
+        client.list_topics(topic, timeout=_TIMEOUT_S)
     answers = client.list_offsets(asked, request_timeout=_TIMEOUT_S)
     return {
         (place.topic, place.partition): int(answer.result(timeout=_TIMEOUT_S + 1).offset)
