@@ -19,6 +19,7 @@ from infra.redis import connect
 from infra.settings import Settings
 from streams.kafka.admin import ensure_topics
 from streams.kafka.producer import EventProducer
+from streams.kafka.whole import bounds
 from tests.processes import forked, started
 
 TIMEOUT_S = 60.0
@@ -175,10 +176,7 @@ def ends(settings: Settings, topic: Topic | None, name: str = "") -> dict[str, i
     consumer = Consumer({"bootstrap.servers": settings.kafka.bootstrap, "group.id": "ends", "log_level": 0})
     try:
         partitions = consumer.list_topics(name, timeout=10).topics[name].partitions
-        found = {
-            f"{name}/{number}": consumer.get_watermark_offsets(TopicPartition(name, number), timeout=10)[1]
-            for number in partitions
-        }
+        found = {f"{name}/{number}": bounds(consumer, TopicPartition(name, number))[1] for number in partitions}
     finally:
         consumer.close()
     return {place: end for place, end in found.items() if end}
