@@ -36,8 +36,8 @@ def kept_offsets(kafka: Mapping[str, Any], places: Iterable[Place]) -> dict[Plac
     """
     asked, deadline = list(places), time.monotonic() + _PATIENCE_S
     while True:
-        client = AdminClient(dict(kafka))
         try:
+            client = _client(kafka, asked)
             first, end = (_asked(client, asked, spec) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
             firsts, ends = _answered(first), _answered(end)
             return {place: (firsts[place], ends[place]) for place in asked}
@@ -66,8 +66,19 @@ def end_offsets(kafka: Mapping[str, Any], places: Iterable[Place]) -> dict[Place
     confluent_kafka.KafkaException, TimeoutError
         When the broker does not say; it may a moment later.
     """
+    asked = list(places)
+    return _answered(_asked(_client(kafka, asked), asked, OffsetSpec.latest()))
+
+
+def _client(kafka: Mapping[str, Any], places: Iterable[Place]) -> AdminClient:
+    """Return a client that knows the leaders of some topics.
+
+    Asked for offsets first, it looks them up itself, and now and then misses the answer for three seconds.
+    """
     client = AdminClient(dict(kafka))
-    return _answered(_asked(client, places, OffsetSpec.latest()))
+    for topic in {topic for topic, _ in places}:
+        client.list_topics(topic, timeout=_TIMEOUT_S)
+    return client
 
 
 def _asked(client: AdminClient, places: Iterable[Place], which: OffsetSpec) -> dict[Place, Future[Any]]:

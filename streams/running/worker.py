@@ -48,6 +48,11 @@ class _App(faust.App):
     BootStrategy = _OwnConsumer
 
 
+class _Process(faust.Worker):
+    async def _sentinel_task(self) -> None:
+        """End: mode sleeps for a second here, after everything has stopped."""
+
+
 def create_app(settings: Settings, topics: Mapping[str, Found], start_up: StartUp) -> faust.App:
     """Return the Faust app of one worker; ``app.failure`` holds the error that ended it, if one did.
 
@@ -97,7 +102,7 @@ def run(settings: Settings, topics: Mapping[str, Found], start_up: StartUp, *, v
     logging.getLogger("mode.timers").setLevel(logging.ERROR)
     # A thread that packs bytes for Redis must not keep the event loop waiting for 5 ms, Python's default.
     sys.setswitchinterval(0.001)
-    worker = faust.Worker(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False, quiet=not verbose)
+    worker = _Process(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False, quiet=not verbose)
     with contextlib.suppress(SystemExit):
         worker.execute_from_commandline()
     failure: BaseException | None = app.failure
