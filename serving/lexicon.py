@@ -104,11 +104,9 @@ def _read(path: Path) -> _File:
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File)
     except OSError as error:
-        raise InvalidLexicon(f"cannot read serving.lexicon {path}: {error.strerror}") from error
+        raise InvalidLexicon(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise InvalidLexicon(
-            f"serving.lexicon {path}: {error}; it holds `same` and `ignore`, see the manual"
-        ) from error
+        raise InvalidLexicon(f"{path}: {error}; it holds `same` and `ignore`, see the manual") from error
 
 
 def _units(text: str) -> tuple[str, ...]:
