@@ -13,23 +13,30 @@ import pytest
 import schemathesis
 import uvicorn
 
+from infra.settings import Kafka, Settings
 from serving.api import create_app
 from serving.reader import Reader
 from serving.server import config
+from serving.writing import Writing, topics
+from streams.kafka.admin import ensure_topics
+from streams.publishing.live import LivePublisher
 from tests.service import deployed
 
 
 @pytest.fixture(scope="module")
-def address(redis_url: str) -> Iterator[str]:
-    """A real server on a store that holds a little of everything."""
+def address(redis_url: str, kafka: str) -> Iterator[str]:
+    """A real server on a store that holds a little of everything; streams, which never end, are refused."""
     prefix = "schema"
+    settings = Settings(kafka=Kafka(bootstrap=kafka, prefix=prefix, partitions=1))
+    ensure_topics(settings)
+    writing = Writing(LivePublisher(settings), topics=topics(prefix), streams=0)
     with deployed(redis_url, prefix) as deployment:
         deployment.give("0", ["a", "b"])
         deployment.share(deployment.keys.similar("a"), ["b"])
         for name in ("popular", "trending", "latest"):
             deployment.share(deployment.keys.shared(name), ["a", "b"])
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(config(create_app(Reader(redis_url, prefix))))
+    server = uvicorn.Server(config(create_app(Reader(redis_url, prefix), writing=writing)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
