@@ -65,7 +65,7 @@ def create_app(
             *explain.routes(reader, naming),
             *health.routes(reader),
             *events.routes(publisher, writing.events_at_once, naming),
-            *items.routes(reader, publisher, waiting),
+            *items.routes(reader, publisher, waiting, writing.events_at_once),
             *users.routes(publisher, writing.people, naming),
             *stream.routes(reader, Streams(reader, writing.streams), naming),
         ],

@@ -62,13 +62,8 @@ def routes(publisher: Publisher, at_once: int, naming: Naming = as_given) -> lis
         """
         return await published(publisher, request, (Click, Rating, Impression), at_once, naming, key)
 
-    async def items(request: Request) -> Response:
-        """Publish item records, in the form of `POST /events`; each replaces what was known of its item whole."""
-        return await published(publisher, request, (Item,), at_once, naming)
-
     return [
         posting("/events", events, "POST", body("clicks", "ratings", "impressions"), 415),
-        posting("/items", items, "POST", body("items"), 415),
     ]
 
 
@@ -77,7 +72,7 @@ async def published(
     request: Request,
     kinds: Collection[type[Event]],
     at_once: int,
-    naming: Naming,
+    naming: Naming = as_given,
     key: str | None = None,
 ) -> Response:
     """Publish what a request holds, and answer it."""

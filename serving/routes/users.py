@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 from contracts.events import UNDO, Click, User
 from serving import bodies
-from serving.keyed import Keyed
+from serving.locks import Locks
 from serving.people import Naming, as_given
 from serving.persons import People
 from serving.publisher import Publisher
@@ -32,7 +32,7 @@ def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> l
     naming : Naming
         How users are called in the store.
     """
-    locks: Keyed[None] = Keyed()
+    locks = Locks()
 
     def record_of(user: str, fields: Mapping[str, Any]) -> User:
         record = bodies.one(User, fields, "user", user, time.time_ns() // 1_000_000)
@@ -42,7 +42,7 @@ def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> l
     async def put(user: Identifier, request: Request) -> Response:
         """Describe a user by attributes, in place of all earlier ones."""
         record = record_of(user, bodies.fields(await request.body()))
-        async with locks.lock(user):
+        async with locks.of(user):
             return accepted(*await publisher.publish([record]))
 
     async def patch(user: Identifier, request: Request) -> Response:
@@ -52,7 +52,7 @@ def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> l
         attributes does better with PUT.
         """
         change = bodies.fields(await request.body())
-        async with locks.lock(user):
+        async with locks.of(user):
             before = {"attributes": await people.attributes(naming(user))}
             record = record_of(user, bodies.merged(before, change))
             return accepted(*await publisher.publish([record]))
@@ -67,7 +67,7 @@ def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> l
         It is published when this is answered, and done when the workers have read it, within a second or two.
         """
         record = record_of(user, {"forget": True})
-        async with locks.lock(user):
+        async with locks.of(user):
             return accepted(*await publisher.publish([record]))
 
     async def undo(user: Identifier, item: Identifier) -> Response:
