@@ -37,11 +37,11 @@ def routes(reader: Reader, publisher: Publisher, waiting: Waiting, at_once: int)
     at_once : int
         Items of one request, at most.
     """
-    locks, publisher = Locks(), Noting(publisher)
+    locks, noting = Locks(), Noting(publisher)
 
     async def items(request: Request) -> Response:
         """Publish item records, in the form of `POST /events`; each replaces what was known of its item whole."""
-        return await published(publisher, request, (Item,), at_once)
+        return await published(noting, request, (Item,), at_once)
 
     async def get(item: Identifier) -> Response:
         """Return the record of an item, as the workers have seen it last."""
@@ -52,26 +52,26 @@ def routes(reader: Reader, publisher: Publisher, waiting: Waiting, at_once: int)
         """Replace the record of an item, or make it known."""
         record = _record(item, bodies.fields(await request.body()))
         async with locks.of(item):
-            return accepted(*await publisher.publish([record]))
+            return accepted(*await noting.publish([record]))
 
     async def patch(item: Identifier, request: Request) -> Response:
         """Change some fields of an item's record; a field that is null is removed (JSON Merge Patch)."""
         change = bodies.fields(await request.body())
         async with locks.of(item):
             # What is merged with must hold what was written here before.
-            if not await waiting.until(publisher.last, _WAIT_S):
+            if not await waiting.until(noting.last, _WAIT_S):
                 said = "the last records of items are not applied yet; does a worker run?"
                 return problems.problem(503, said, {"Retry-After": "1"})
             record = await reader.record(item)
             if record is None:
                 return problems.problem(404, f"{_UNKNOWN.format(item[:80])}; PUT makes it known")
-            return accepted(*await publisher.publish([_record(item, bodies.merged(record, change))]))
+            return accepted(*await noting.publish([_record(item, bodies.merged(record, change))]))
 
     async def delete(item: Identifier) -> Response:
         """Delete an item: it leaves all lists, now and in every replay."""
         record = _record(item, {"deleted": True})
         async with locks.of(item):
-            return accepted(*await publisher.publish([record]))
+            return accepted(*await noting.publish([record]))
 
     path, record_form = "/items/{item:id}", form("items", "item", "deleted")
     return [
