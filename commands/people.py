@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, TypeVar
 
 from infra.errors import HeadraceError
 from infra.settings import Settings
 from serving.persons import Unanswered
+
+T = TypeVar("T")
 
 
 def exported(settings: Settings, user: str) -> dict[str, Any]:
@@ -43,6 +45,19 @@ def described(settings: Settings, user: str) -> dict[str, Any]:
     return attributes_of(settings, user, home_of(settings, user))
 
 
+def all_described(settings: Settings, users: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the attributes of several people as they were sent, of those who have some.
+
+    Raises
+    ------
+    BrokerError
+        When Kafka does not answer.
+    """
+    from streams.forgetting.person import attributes_of_many
+
+    return attributes_of_many(settings, users)
+
+
 class PeopleOf:
     """Tells what a deployment keeps of a person, one question after the other; see :class:`serving.persons.People`.
 
@@ -63,6 +78,11 @@ class PeopleOf:
         async with self._reading:
             return await _answer(asyncio.to_thread(described, self._settings, user))
 
+    async def described(self, users: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Return what those of several users were last described as who were."""
+        async with self._reading:
+            return await _answer(asyncio.to_thread(all_described, self._settings, users))
+
     async def export(self, user: str) -> dict[str, Any]:
         """Return all that is kept of him."""
         async with self._exporting:
@@ -71,7 +91,7 @@ class PeopleOf:
                 return await _answer(loop.run_in_executor(pool, exported, self._settings, user))
 
 
-async def _answer(asked: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+async def _answer(asked: Awaitable[T]) -> T:
     try:
         return await asked
     except (HeadraceError, BrokenProcessPool) as error:

@@ -95,7 +95,13 @@ def application(settings: Settings, url: str) -> FastAPI:
     limits = Limits(serving.max_body_kb * 1024, serving.max_target_kb * 1024, serving.requests_per_s, serving.burst)
     naming = pseudonyms(serving.pseudonym_secret) if serving.pseudonym_secret else as_given
     return create_app(
-        open_reader(settings, url), serving.fallbacks, naming, Keyring(keys), limits, writing(settings, url)
+        open_reader(settings, url),
+        serving.fallbacks,
+        naming,
+        Keyring(keys),
+        limits,
+        writing(settings, url),
+        serving.gorse_types if serving.gorse else None,
     )
 
 

@@ -155,6 +155,10 @@ class Serving(_Section, frozen=True):
     fallbacks: Annotated[list[Literal["popular", "trending", "latest"]], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: ["popular", "trending", "latest"]
     )  # what users without a list are shown, in this order
+    gorse: bool = False  # also offer the interface that Gorse's clients speak
+    gorse_types: dict[str, EventType] = msgspec.field(
+        default_factory=lambda: {"read": "view", "star": "like"}
+    )  # type of feedback → type of event
     keys: list[ApiKey] = []  # none = everybody may do everything, on a loopback address only
     requests_per_s: Annotated[float, Meta(ge=0)] = 0.0  # of one key, or of an address without one; 0 = no limit
     burst: Positive = 100  # requests of it at once

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from serving import problems
 from serving.access import Keyring
+from serving.catalogue import Catalogue
 from serving.edge import Edge, Limits
 from serving.people import Naming, as_given
+from serving.profiles import Profiles
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
-from serving.routes import asking, events, explain, health, items, lists, stream, users
+from serving.routes import asking, events, explain, gorse, health, items, lists, stream, users
 from serving.streams import Streams
 from serving.waiting import Waiting
 from serving.writing import Writing
@@ -28,6 +30,7 @@ def create_app(
     keyring: Keyring | None = None,
     limits: Limits | None = None,
     writing: Writing | None = None,
+    gorse_types: Mapping[str, str] | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -45,10 +48,18 @@ def create_app(
         What a request may be.
     writing : Writing, optional
         Where what is published goes; without it every such request is refused.
+    gorse_types : mapping of str to str, optional
+        Offer Gorse's interface too; these names of feedback, beside ours, are known.
     """
     writing = writing or Writing()
     publisher = writing.publisher
     waiting = Waiting(reader, writing.topics, writing.waiting)
+    catalogue, profiles = Catalogue(reader, publisher, waiting), Profiles(publisher, writing.people, naming)
+    at_once, lexicon = writing.events_at_once, writing.lexicon
+    others = []
+    if gorse_types is not None:
+        parts = (reader, waiting, publisher, catalogue, profiles, lexicon, fallbacks, naming, gorse_types, at_once)
+        others = gorse.routes(gorse.Gorse(*parts))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,13 +72,14 @@ def create_app(
         description=DESCRIPTION,
         routes=[
             *lists.routes(reader, waiting, fallbacks, naming),
-            *asking.routes(reader, writing.lexicon, fallbacks, naming),
+            *asking.routes(reader, lexicon, fallbacks, naming),
             *explain.routes(reader, naming),
             *health.routes(reader),
-            *events.routes(publisher, writing.events_at_once, naming),
-            *items.routes(reader, publisher, waiting, writing.events_at_once),
-            *users.routes(publisher, writing.people, naming),
+            *events.routes(publisher, at_once, naming),
+            *items.routes(catalogue, at_once),
+            *users.routes(profiles),
             *stream.routes(reader, Streams(reader, writing.streams), naming),
+            *others,
         ],
         lifespan=lifespan,
         redirect_slashes=False,

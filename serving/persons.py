@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Protocol
 
 
@@ -14,6 +15,15 @@ class People(Protocol):
 
     async def attributes(self, user: str) -> dict[str, Any]:
         """Return what he was last described as; empty where he was not, or was forgotten since.
+
+        Raises
+        ------
+        Unanswered
+        """
+        ...
+
+    async def described(self, users: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Return what those of several users were last described as who were.
 
         Raises
         ------
@@ -44,6 +54,10 @@ class Nobody:
         self._reason = reason
 
     async def attributes(self, user: str) -> dict[str, Any]:
+        """Refuse; see :class:`People`."""
+        raise Unanswered(self._reason)
+
+    async def described(self, users: Collection[str]) -> dict[str, dict[str, Any]]:
         """Refuse; see :class:`People`."""
         raise Unanswered(self._reason)
 

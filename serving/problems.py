@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from contracts.events import InvalidEvent
 from contracts.tokens import InvalidToken
 from serving.bodies import InvalidBody
+from serving.catalogue import UnknownItem
 from serving.persons import Unanswered
 from serving.publisher import Overloaded, Unpublished
 from serving.reader import StoreUnavailable, UnknownNamespace
@@ -50,6 +51,7 @@ CODES = {
     422: "invalid_request",
     429: "too_many_requests",
     500: "internal",
+    501: "not_implemented",
     503: "unavailable",
 }
 
@@ -75,6 +77,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(UnknownNamespace)
     async def unknown(_: Request, error: UnknownNamespace) -> Response:
+        return problem(404, str(error))
+
+    @app.exception_handler(UnknownItem)
+    async def no_item(_: Request, error: UnknownItem) -> Response:
         return problem(404, str(error))
 
     @app.exception_handler(StoreUnavailable)

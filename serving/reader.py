@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 from urllib.parse import unquote
 
 import hiredis
@@ -33,6 +33,7 @@ TIMEOUT_S = 0.45
 FOLLOW_S = 3.0
 # SCAN walks all keys: a larger step means fewer round trips, and this one still blocks Redis for less than 1 ms.
 SCAN_STEP = 1000
+WALK_STEPS = 500
 KNOWN_ITEMS = 100_000
 HEAD = 63  # the last byte of a list that tells it from any other: its version and the time when it was made
 KNOWN_LISTS = 1000
@@ -256,6 +257,25 @@ class Reader:
         head = (await self._followed()).top("").removesuffix("}")
         keys = await self._scan(f"{head}*")
         return sorted(unquote(key.removeprefix(head).removesuffix("}"), errors="surrogatepass") for key in keys)
+
+    async def walk(self, of: Literal["item", "top"], cursor: str, most: int) -> tuple[list[str], str]:
+        """Return ids of items that have a record, or of users who have a list, and where to go on; empty = nowhere.
+
+        All calls together, each with the cursor of the one before, give everything that stands there throughout, some
+        of it perhaps twice, as Redis' SCAN does. One looks at so many keys that it takes little time: it may return
+        fewer than ``most``, even none, or a few more.
+        """
+        keys = await self._followed()
+        head = getattr(keys, of)("").removesuffix("}")
+        found: list[str] = []
+        at, steps = cursor or "0", 0
+        while len(found) < most and steps < WALK_STEPS:
+            step, names = await self._ask(("SCAN", at, "MATCH", f"{head}*", "COUNT", most - len(found)))
+            found += [unquote(key.decode().removeprefix(head).removesuffix("}")) for key in names]
+            at, steps = step.decode(), steps + 1
+            if at == "0":
+                return found, ""
+        return found, at
 
     async def _scan(self, pattern: str) -> set[str]:
         names: set[bytes] = set()

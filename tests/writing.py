@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from commands.people import PeopleOf
 from contracts.redis import Keys
@@ -91,8 +92,19 @@ def serving(settings: Settings) -> Iterator[Service]:
 @contextmanager
 def running(service: Service) -> Iterator[str]:
     """Run the application in a real server, for what the short way does not do: answers without an end."""
-    listener = socket.create_server(("127.0.0.1", 0))
     settings = service.settings
+    app = create_app(
+        Reader(settings.redis.url, settings.redis.prefix, settings.namespace),
+        writing=Writing(LivePublisher(settings), topics=topics(settings.kafka.prefix), streams=1),
+    )
+    with listening(app) as base:
+        yield base
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """Run an application in a real server; yields its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
     ready = threading.Event()
 
     class Server(uvicorn.Server):
@@ -100,10 +112,6 @@ def running(service: Service) -> Iterator[str]:
             await super().startup(sockets)
             ready.set()
 
-    app = create_app(
-        Reader(settings.redis.url, settings.redis.prefix, settings.namespace),
-        writing=Writing(LivePublisher(settings), topics=topics(settings.kafka.prefix), streams=1),
-    )
     server = Server(config(app))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()

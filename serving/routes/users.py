@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request, Response
 from starlette.routing import BaseRoute
 
-from contracts.events import UNDO, Click, User
 from serving import bodies
-from serving.locks import Locks
-from serving.people import Naming, as_given
-from serving.persons import People
-from serving.publisher import Publisher
+from serving.profiles import Profiles
 from serving.routes.events import accepted, form, posting
 from serving.routes.parameters import Identifier
 from serving.routes.route import answered, route
 
 
-def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> list[BaseRoute]:
-    """Return the routes.
-
-    Parameters
-    ----------
-    publisher : Publisher
-        Where records and wishes go.
-    people : People
-        Tells what is kept of a person.
-    naming : Naming
-        How users are called in the store.
-    """
-    locks = Locks()
-
-    def record_of(user: str, fields: Mapping[str, Any]) -> User:
-        record = bodies.one(User, fields, "user", user, time.time_ns() // 1_000_000)
-        record.user = naming(record.user)
-        return record
+def routes(profiles: Profiles) -> list[BaseRoute]:
+    """Return the routes; ``profiles`` says and writes what is known of users."""
 
     async def put(user: Identifier, request: Request) -> Response:
         """Describe a user by attributes, in place of all earlier ones."""
-        record = record_of(user, bodies.fields(await request.body()))
-        async with locks.of(user):
-            return accepted(*await publisher.publish([record]))
+        return accepted(*await profiles.put(user, bodies.fields(await request.body())))
 
     async def patch(user: Identifier, request: Request) -> Response:
         """Change some attributes of a user; one that is null is removed (JSON Merge Patch).
@@ -51,31 +27,22 @@ def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> l
         What he was described as is looked up in Kafka: for occasional changes. A program that knows all of a user's
         attributes does better with PUT.
         """
-        change = bodies.fields(await request.body())
-        async with locks.of(user):
-            before = {"attributes": await people.attributes(naming(user))}
-            record = record_of(user, bodies.merged(before, change))
-            return accepted(*await publisher.publish([record]))
+        return accepted(*await profiles.patch(user, bodies.fields(await request.body())))
 
     async def export(user: Identifier) -> Response:
         """Return all that is kept of a person, as `headrace export` does; takes seconds."""
-        return answered({**await people.export(naming(user)), "user": user})
+        return answered(await profiles.export(user))
 
     async def forget(user: Identifier) -> Response:
         """Forget a person: state, list, vector and rating row go in all namespaces, and stay away in every replay.
 
         It is published when this is answered, and done when the workers have read it, within a second or two.
         """
-        record = record_of(user, {"forget": True})
-        async with locks.of(user):
-            return accepted(*await publisher.publish([record]))
+        return accepted(*await profiles.forget(user))
 
     async def undo(user: Identifier, item: Identifier) -> Response:
         """Take back all that a user did with an item: a refund, "remove from my history"."""
-        now = time.time_ns() // 1_000_000
-        click = bodies.one(Click, {"item": item, "type": UNDO}, "user", user, now)
-        click.user = naming(click.user)
-        return accepted(*await publisher.publish([click]))
+        return accepted(*await profiles.undo(user, item))
 
     described = form("users", "user", "forget")
     return [

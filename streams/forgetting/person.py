@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -85,15 +85,30 @@ def attributes_of(settings: Settings, user: str, only: int | None = None) -> dic
     BrokerError
         When Kafka does not answer.
     """
+    return attributes_of_many(settings, (user,), only).get(user, {})
+
+
+def attributes_of_many(
+    settings: Settings, users: Collection[str], only: int | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the same of several users, of those who have attributes.
+
+    Raises
+    ------
+    BrokerError
+        When Kafka does not answer.
+    """
     topic, marks = topic_name(USERS, settings.kafka.prefix, settings.namespace), Marks.read(settings)
-    newest: dict[str, Any] = {}
+    wanted = {user.encode(): user for user in users}
+    newest: dict[str, dict[str, Any]] = {}
     for message in read_whole(settings, topic, only=only):
-        if message.key() != user.encode() or message.value() is None:
+        user = wanted.get(message.key() or b"")
+        if user is None or message.value() is None:
             continue
         place = message.topic(), message.partition(), message.offset(), message.timestamp()[1]
         try:
             record = decode(User, message.value(), message.key(), place[3])
         except InvalidEvent:
             continue
-        newest = {} if record.forget or marks.skips(user, *place) else record.attributes
-    return newest
+        newest[user] = {} if record.forget or marks.skips(user, *place) else record.attributes
+    return {user: attributes for user, attributes in newest.items() if attributes}

@@ -1,4 +1,4 @@
-"""Client of Headrace: publish events, read recommendations. :class:`Headrace`, or for asyncio :class:`AsyncHeadrace`."""
+"""Client of Headrace: publish events, read recommendations; :class:`Headrace` and :class:`AsyncHeadrace`."""
 
 from headrace_client.aio import AsyncHeadrace
 from headrace_client.answers import (
