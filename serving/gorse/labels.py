@@ -1,8 +1,8 @@
 """Labels, which in Gorse are any JSON, as the flat names that our records have, and back. Pure.
 
 Each leaf becomes its path and its value: ``{"genre": ["crime"], "year": 1995}`` is ``genre[]=crime``, ``year=1995``.
-The parts of a path are percent-encoded and joined by dots. A text stands as it is unless it would read as JSON; then, as
-everything that is no text, it is JSON. So what went in comes out, but for nulls and empty lists and objects.
+The parts of a path are percent-encoded and joined by dots. A text stands as it is unless it would read as JSON; then it
+is JSON, as all that is no text. So what went in comes out, but for nulls and empty lists and objects.
 """
 
 from __future__ import annotations
@@ -100,9 +100,8 @@ def _quoted(name: str) -> str:
 
 
 def _written(value: Scalar) -> str:
-    if isinstance(value, str) and _read(value) == value:
-        return value
-    return orjson.dumps(value).decode()
+    said = orjson.dumps(value).decode()  # refuses what is no text in UTF-8
+    return value if isinstance(value, str) and _read(value) == value else said
 
 
 def _read(said: str) -> Scalar:

@@ -27,7 +27,8 @@ from tests.both import Plain
 from tests.worker import publish, working
 from tests.writing import listening
 
-README = Path(__file__).parents[2] / "clients/python/README.md"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = {"clients/python/README.md": 3, "docs/gorse.md": 1}
 FILMS = [f"film-{number}" for number in range(30)]
 
 
@@ -180,12 +181,15 @@ def test_every_refusal_is_its_own_exception_and_says_what_to_do(server: Server, 
         nobody.recommend("ann")
 
 
-def test_the_examples_of_the_readme_run(server: Server) -> None:
-    examples = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    assert len(examples) == 3
+@pytest.mark.parametrize("file", EXAMPLES)
+def test_the_examples_of_the_documentation_run(server: Server, file: str) -> None:
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / file).read_text("utf-8"), re.DOTALL)
+    assert len(examples) == EXAMPLES[file]
     for example in examples:
-        exec(example.replace("http://127.0.0.1:8000", server.base).replace("hr_…", server.admin), {})
-    # One of them keeps a client for its program.
+        names: dict[str, Any] = {}
+        exec(example.replace("http://127.0.0.1:8000", server.base).replace("hr_…", server.admin), names)
+        if isinstance(names.get("headrace"), client.Headrace):
+            names["headrace"].close()
 
 
 @pytest.mark.parametrize("kind", [gorse.Gorse, gorse.AsyncGorse])

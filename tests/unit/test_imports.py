@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +112,14 @@ def test_within_streams_data_travels_one_way(file: str) -> None:
 def test_only_these_files_import(client: str) -> None:
     users = [file for file in FILES if any(within(name, (client,)) for name in imported(file))]
     assert [file for file in users if not file.startswith(CLIENTS[client])] == []
+
+
+def test_the_client_is_a_program_of_its_own() -> None:
+    files = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "clients").rglob("*.py"))
+    assert files
+    needed = {name.split(".")[0] for file in files for name in imported(file)}
+    assert needed - set(sys.stdlib_module_names) == {"headrace_client", "httpx"}
+    assert [file for file in FILES if any(within(name, ("headrace_client",)) for name in imported(file))] == []
 
 
 @pytest.mark.parametrize("file", FILES)
