@@ -113,7 +113,12 @@ class Walk(BaseModel):
     """Which part of everything."""
 
     n: int = Field(DEFAULT_N, ge=1, le=MAX_N)
-    cursor: str = Field("", pattern="^[0-9]{0,20}$", description="From the page before; empty = from the beginning.")
+    cursor: str = Field("", pattern="^[0-9]{0,19}$", description="From the page before; empty = from the beginning.")
+
+
+class Searched(Walk):
+    """Which part of everything, or what fits."""
+
     q: str = Field("", max_length=MAX_TEXT, description="Free words: what fits them, best first, without a cursor.")
 
 
@@ -142,7 +147,7 @@ def _lists(gorse: Gorse) -> list[BaseRoute]:
         if wanted.back is not None and answer.items:
             feedback = {"FeedbackType": wanted.back, "UserId": user}
             shown = [shapes.Feedback.model_validate(feedback | {"ItemId": entry.item}) for entry in answer.items]
-            await _sent(gorse, shown)
+            await _seen(gorse, await _sent(gorse, shown))
         return _scored(answer.items) if version == "2" else answered([entry.item for entry in answer.items])
 
     async def session(request: Request, feedback: list[shapes.Done], wanted: Annotated[Page, Query()]) -> Response:
@@ -215,7 +220,7 @@ def _items(gorse: Gorse) -> list[BaseRoute]:
         """Return an item."""
         return answered(shapes.item_of(await catalogue.get(item)))
 
-    async def get_many(wanted: Annotated[Walk, Query()]) -> Response:
+    async def get_many(wanted: Annotated[Searched, Query()]) -> Response:
         """Return items: all, page by page and in no order, or what fits free words."""
         if wanted.q:
             keys = await reader.namespace()
@@ -323,7 +328,8 @@ def _feedback(gorse: Gorse) -> list[BaseRoute]:
 
     several, pair = list[shapes.Feedback], "/api/feedback/{user:id}/{item:id}"
     return [
-        _route("/api/feedback", put, shapes.Success, "write", 429, methods=["POST", "PUT"]),
+        _route("/api/feedback", put, shapes.Success, "write", 429, methods=["POST"]),
+        _route("/api/feedback", put, shapes.Success, "write", 429, methods=["PUT"]),
         _route(pair, undo, shapes.Success, "write", 429, methods=["DELETE"]),
         _route(pair, of_item, several, "admin"),
         *_slashed("/api/user/{user:id}/feedback", of_user, several, "admin"),
@@ -369,9 +375,13 @@ async def _sent(gorse: Gorse, feedback: Sequence[shapes.Feedback]) -> list[Place
 
 
 async def _written(gorse: Gorse, number: int, places: Sequence[Place]) -> Response:
+    await _seen(gorse, places)
+    return answered({"RowAffected": number})
+
+
+async def _seen(gorse: Gorse, places: Sequence[Place]) -> None:
     with suppress(StoreUnavailable):  # it is written all the same
         await gorse.waiting.until(sorted(places), _WAIT_S)
-    return answered({"RowAffected": number})
 
 
 def _bounded(gorse: Gorse, given: Sequence[Any]) -> None:

@@ -51,7 +51,7 @@ def server(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory)
         redis=Redis(url=redis_url, prefix=name),
         serving=Serving(gorse=True, keys=keys, events_at_once=500),
     )
-    with working(settings) as worker:
+    with working(settings, "freshened_per_s = 0\n") as worker:
         publish(settings, *(msgspec.convert({"user": f"u{u}", "item": FILMS[u + n]}, client_event()) for u in range(10)
                             for n in range(15)))  # fmt: skip
         worker.wait_until_applied()
@@ -120,7 +120,7 @@ def test_what_everyone_is_shown_and_what_goes_with_an_item(headrace: Plain) -> N
     assert headrace.ready().status == "ready"
 
 
-def test_items_and_users_are_described_found_and_forgotten(headrace: Plain, user: str) -> None:
+def test_items_are_described_changed_found_and_deleted(headrace: Plain, user: str) -> None:
     item = f"a/b {uuid.uuid4().hex[:8]}"
     token = headrace.put_item(item, title="Zürich by night", categories=["Crime"], tags=["t"], created=1000).token
     headrace.recommend(user, after=token, wait=10_000)
@@ -139,14 +139,18 @@ def test_items_and_users_are_described_found_and_forgotten(headrace: Plain, user
         headrace.item(item)
     assert error.value.status == 404
     assert error.value.request
-    headrace.put_user(user, {"age": 31, "city": "Rome"})
-    headrace.patch_user(user, {"age": 32, "city": None})
-    token = headrace.send(client.Click(user, FILMS[7])).token
-    headrace.recommend(user, after=token, wait=10_000)
-    kept = headrace.export_user(user)
-    assert (kept.user, kept.attributes) == (user, {"age": 32})
-    token = headrace.forget_user(user).token
-    assert headrace.recommend(user, after=token, wait=10_000).stage == "popular"
+
+
+def test_a_person_is_described_gets_what_is_kept_and_is_forgotten(server: Server, user: str) -> None:
+    with client.Headrace(server.base, server.admin) as headrace:
+        headrace.put_user(user, {"age": 31, "city": "Rome"})
+        headrace.patch_user(user, {"age": 32, "city": None})
+        token = headrace.send(client.Click(user, FILMS[7])).token
+        headrace.recommend(user, after=token, wait=10_000)
+        kept = headrace.export_user(user)
+        assert (kept.user, kept.attributes) == (user, {"age": 32})
+        token = headrace.forget_user(user).token
+        assert headrace.recommend(user, after=token, wait=10_000).stage == "popular"
 
 
 def test_a_stream_tells_the_list_and_its_changes(headrace: Plain, user: str) -> None:
