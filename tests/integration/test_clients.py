@@ -317,6 +317,12 @@ def test_gorses_other_routes_answer_or_say_why_not(server: Server) -> None:
     items = [{"ItemId": f"bulk{number}", "Comment": "Bulk"} for number in range(3)]
     assert ask("POST", "/items", json=items) == (200, {"RowAffected": 3})
     assert ask("GET", "/item/bulk2")[1]["Comment"] == "Bulk"
+    for n in (1, 7, 1000):  # however large the pages, together they hold everything
+        found, cursor = [], "0"
+        while cursor:
+            page = ask("GET", "/items", params={"n": n, "cursor": cursor})[1]
+            found, cursor = found + page["Items"], page["Cursor"]
+        assert {f"bulk{number}" for number in range(3)} <= {each["ItemId"] for each in found}
     assert ask("PATCH", "/user/patched", json={"Labels": ["p"]}) == (200, {"RowAffected": 1})
     assert ask("GET", "/user/patched")[1]["Labels"] == ["p"]
     assert ask("PUT", "/feedback", json=[_done("rating", "patched", "bulk1") | {"Value": 4}])[0] == 200
