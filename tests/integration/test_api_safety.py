@@ -40,6 +40,12 @@ def test_a_route_asks_for_a_key_whose_role_allows_it(guarded: Deployment) -> Non
     assert ask("/health") == (200, "")
 
 
+def test_openapi_says_which_role_a_route_needs(guarded: Deployment) -> None:
+    paths = guarded.get("/openapi.json").json()["paths"]
+    assert paths["/recommend/{user}"]["get"]["security"] == [{"key": ["read"]}]
+    assert "security" not in paths["/health"]["get"]
+
+
 def test_the_settings_hold_a_digest_from_which_the_key_cannot_be_told(guarded: Deployment) -> None:
     key, digest = KEYS["read"]
     assert hashlib.sha256(key.encode()).hexdigest() == digest

@@ -33,6 +33,17 @@ def test_pages_follow_one_another_without_a_gap(deployment: Deployment) -> None:
     assert pages == [["a", "b"], ["c", "d"], ["e"], []]
 
 
+def test_the_short_way_gives_what_the_long_way_gives(deployment: Deployment) -> None:
+    for user, items in (("ann", ["a", "b", "c"]), ("quotes", ['a","b', "c\\", "é"]), ("twice", ["a", "a", "b"])):
+        deployment.give(user, items)
+        for n in (1, 2, 10):
+            short, long = deployment.get(f"/recommend/{user}", n=n), deployment.get(f"/recommend/{user}", n=n, offset=0)
+            assert short.json() == long.json()
+            assert short.headers.keys() == long.headers.keys()
+    deployment.store.sadd(deployment.keys.withheld, "a")
+    assert shown(deployment.get("/recommend/ann", n=2)) == ["b", "c"]
+
+
 def test_items_may_have_to_be_of_all_categories(deployment: Deployment) -> None:
     for item, categories in (("a", ["x"]), ("b", ["x", "y"]), ("c", ["y", "x", "z"])):
         describe(deployment, item, categories=categories)
@@ -90,6 +101,11 @@ def test_the_tag_stays_while_the_answer_does_and_only_then(deployment: Deploymen
         assert shown(changed) == ["b"]
         deployment.store.srem(deployment.keys.withheld, "a")
         assert deployment.ask("GET", path, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_too_many_categories_are_refused(deployment: Deployment) -> None:
+    many = ",".join(map(str, range(101)))
+    assert refusal(deployment.get("/recommend/ann", categories=many)) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize("name", ["popular", "trending", "latest"])
