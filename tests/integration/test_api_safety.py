@@ -139,27 +139,7 @@ def test_ten_thousand_hostile_requests_do_no_harm_and_reach_no_key_but_their_own
     redis_url: str, namespace: str
 ) -> None:
     draw = random.Random(7)
-    pieces = [
-        "{",
-        "}",
-        "{}",
-        ":",
-        "%",
-        "%7D",
-        "/",
-        "..",
-        "\n",
-        "\r\n",
-        "\x00",
-        "*",
-        "?",
-        "#",
-        "&",
-        "é",
-        "日",
-        "🎬",
-        "\u202e",
-    ]
+    pieces = [*"{}:/*?#&%é日🎬\u202e\n\x00", "{}", "%7D", "..", "\r\n"]
     pieces += [" ", "'", '"', "\\", "a", "top", f"{namespace}:main:top:{{victim}}", "$(id)", "{{7*7}}", "x" * 250]
 
     def identifier() -> str:
@@ -186,8 +166,8 @@ def test_ten_thousand_hostile_requests_do_no_harm_and_reach_no_key_but_their_own
     with deployed(redis_url, namespace) as deployment:
         deployment.give("victim", ["private"])
         before = set(deployment.store.scan_iter(f"{namespace}:*"))
-        for _ in range(20):
-            responses = deployment.get_all([path() for _ in range(500)])
+        for _ in range(200):
+            responses = deployment.get_all([path() for _ in range(50)])
             assert {response.status_code for response in responses} <= {200, 404, 414, 422}
             assert not any(b"private" in response.content for response in responses)
         assert set(deployment.store.scan_iter(f"{namespace}:*")) == before
