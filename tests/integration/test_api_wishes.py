@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
-from contracts.redis import Keys, encode_vector
+from contracts.redis import Keys, encode_list, encode_vector
 from tests.service import Deployment, deployed, encoded, refusal, shown
 
 
@@ -167,6 +167,23 @@ def test_candidates_of_a_guest_come_in_the_order_of_his_session(deployment: Depl
 )
 def test_a_body_that_cannot_be_meant_is_refused(deployment: Deployment, body: Any) -> None:
     assert refusal(deployment.post("/recommend", body)) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"recent":["\\ud800"]}', b'{"recent":["\xff"]}', b"{", b"\x00", b'{"recent":["a"],"n":1e999}', b'{"recent":1'],
+)
+def test_a_body_that_is_no_json_or_no_text_is_refused(deployment: Deployment, body: bytes) -> None:
+    response = deployment.ask("POST", "/recommend", content=body, headers={"Content-Type": "application/json"})
+    assert refusal(response) in ((422, "invalid_request"), (400, "bad_request"))
+
+
+def test_a_version_that_no_header_can_carry_is_left_out_of_the_tag(deployment: Deployment) -> None:
+    value = encode_list('é"\r\n日', ["a"], [1.0], [], 1000, "77")
+    deployment.store.set(deployment.keys.top("ann"), value)
+    response = deployment.get("/recommend/ann")
+    assert (shown(response), response.json()["version"]) == (["a"], 'é"\r\n日')
+    assert response.headers["ETag"].isascii()
 
 
 def test_an_item_on_the_list_is_explained_by_its_reasons_its_vector_and_its_neighbours(deployment: Deployment) -> None:
