@@ -81,6 +81,8 @@ def test_no_request_fails_or_is_answered_otherwise_than_declared(address: str, m
         )
         @hypothesis.given(operation.as_strategy(generation_mode=mode))
         def answered_as_declared(case: schemathesis.Case) -> None:
+            # Control characters in a header are no HTTP: the server's parser refuses them before there is a request.
+            hypothesis.assume(all(str(value).isprintable() for value in (case.headers or {}).values()))
             case.call_and_validate(checks=CHECKS)
 
         # What takes nothing cannot be asked wrongly.
