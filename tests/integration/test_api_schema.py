@@ -35,6 +35,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+NO_HTTP = b"Invalid HTTP request received."
+"""The server's parser refuses control characters in headers and 64 kB of path before there is a request."""
 EXAMPLES = 20
 """Of each operation, valid ones and others."""
 
@@ -81,9 +83,9 @@ def test_no_request_fails_or_is_answered_otherwise_than_declared(address: str, m
         )
         @hypothesis.given(operation.as_strategy(generation_mode=mode))
         def answered_as_declared(case: schemathesis.Case) -> None:
-            # Control characters in a header are no HTTP: the server's parser refuses them before there is a request.
-            hypothesis.assume(all(str(value).isprintable() for value in (case.headers or {}).values()))
-            case.call_and_validate(checks=CHECKS)
+            response = case.call()
+            if response.content != NO_HTTP:
+                case.validate_response(response, checks=CHECKS)
 
         # What takes nothing cannot be asked wrongly.
         with suppress(hypothesis.errors.Unsatisfiable):
