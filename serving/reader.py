@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -22,6 +21,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from contracts.redis import Keys, decode_vector
 from serving.coalesce import Coalesced
+from serving.patience import patience
 from serving.values import ItemList, ItemRecord, UserList, V, WorkerStatus, decode
 
 log = logging.getLogger(__name__)
@@ -134,9 +134,12 @@ class Reader:
         self, names: Sequence[str], category: str | None = None, keys: Keys | None = None
     ) -> list[ItemList | None]:
         """Return the shared lists of these names, e.g. ``popular``, of a category or of all; ``None`` where absent."""
-        keys = keys or await self._followed()
-        names = [keys.shared(name, category) for name in names]
-        return [self._shared(key, value) for key, value in zip(names, await self._values(names), strict=True)]
+        return await self.shared_of([(name, category) for name in names], keys or await self._followed())
+
+    async def shared_of(self, wanted: Sequence[tuple[str, str | None]], keys: Keys) -> list[ItemList | None]:
+        """Return the shared lists of these (name, category), category ``None`` = of all; ``None`` where absent."""
+        places = [keys.shared(name, category) for name, category in wanted]
+        return [self._shared(key, value) for key, value in zip(places, await self._values(places), strict=True)]
 
     def _shared(self, key: str, value: bytes | None) -> ItemList | None:
         # Asked for again and again and changed once a second: the last that was read is kept decoded.
@@ -238,7 +241,7 @@ class Reader:
 
     async def _exchange(self, questions: list[tuple[Command, ...]]) -> list[Any]:
         reused = self._connection.is_connected
-        async with asyncio.timeout(TIMEOUT_S):
+        async with patience(TIMEOUT_S):
             try:
                 return await self._round_trip(questions)
             except (RedisError, OSError):
