@@ -19,6 +19,7 @@ from serving.routes.parameters import Identifier
 from serving.routes.route import answered, route
 from serving.waiting import Waiting
 
+_EXAMPLE = {"item": "6", "title": "Heat (1995)", "categories": ["Action", "Crime", "Thriller"]}
 _WAIT_S = 1.0
 _UNKNOWN = "item {!r} is not in the catalogue"
 
@@ -75,7 +76,7 @@ def routes(reader: Reader, publisher: Publisher, waiting: Waiting, at_once: int)
 
     path, record_form = "/items/{item:id}", form("items", "item", "deleted")
     return [
-        route(path, get, dict[str, Any], 404, 422, 503, role="read"),
+        route(path, get, dict[str, Any], 404, 422, 503, role="read", example=_EXAMPLE),
         posting("/items", items, "POST", body("items"), 415),
         posting(path, put, "PUT", record_form),
         posting(path, patch, "PATCH", record_form, 404),
