@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -22,6 +21,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from contracts.redis import Keys, decode_vector
 from serving.coalesce import Coalesced
+from serving.patience import patience
 from serving.postings import record
 from serving.values import ItemList, ItemRecord, UserList, V, WorkerStatus, decode
 
@@ -298,7 +298,7 @@ class Reader:
 
     async def _exchange(self, questions: list[tuple[Command, ...]]) -> list[Any]:
         reused = self._connection.is_connected
-        async with asyncio.timeout(TIMEOUT_S):
+        async with patience(TIMEOUT_S):
             try:
                 return await self._round_trip(questions)
             except (RedisError, OSError):
