@@ -69,9 +69,13 @@ class PeopleOf:
     async def export(self, user: str) -> dict[str, Any]:
         """Return all that is kept of him."""
         async with self._exporting:
-            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                loop = asyncio.get_running_loop()
-                return await _answer(loop.run_in_executor(pool, exported, self._settings, user), _EXPORTED_S)
+            return await _answer(asyncio.to_thread(_apart, self._settings, user), _EXPORTED_S)
+
+
+def _apart(settings: Settings, user: str) -> dict[str, Any]:
+    """Return :func:`exported`, from a process of its own; blocks."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(exported, settings, user).result()
 
 
 async def _answer(asked: Awaitable[dict[str, Any]], seconds: float) -> dict[str, Any]:
