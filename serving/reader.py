@@ -214,6 +214,9 @@ class Reader:
             Of the topic of items.
         """
         keys = await self._followed()
+        # Whoever names others waits in vain, and costs nobody anything by it.
+        exist = range(int(await self._ask(("GET", keys.partitions)) or 0))
+        partitions, items = (sorted(number for number in given if number in exist) for given in (partitions, items))
         # Items first: of user-keyed topics the same hashes say up to where states are durable, which comes later.
         wanted = [(number, keys.applied(number)) for number in items]
         wanted += [(number, keys.watermark(number)) for number in partitions]

@@ -58,6 +58,7 @@ def address(redis_url: str, kafka: str) -> Iterator[str]:
         for name in ("popular", "trending", "latest"):
             deployment.share(deployment.keys.shared(name), ["a", "b"])
         # Of each item record that is published: a worker has applied it.
+        deployment.store.set(deployment.keys.partitions, 1)
         deployment.store.hset(deployment.keys.applied(0), f"{prefix}.items", 2**50)
         now = time.time_ns() // 1_000_000 + 3_600_000  # it has not fallen silent when it is asked for
         deployment.store.hset(
