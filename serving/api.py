@@ -13,8 +13,11 @@ from serving.edge import Edge, Limits
 from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
-from serving.routes import asking, explain, health, lists
+from serving.routes import asking, events, explain, health, items, lists, stream, users
 from serving.routes.route import Route
+from serving.streams import Streams
+from serving.waiting import Waiting
+from serving.writing import Writing
 
 DESCRIPTION = "Recommendations that follow every event: read lists, ask for guests, see why."
 
@@ -25,6 +28,7 @@ def create_app(
     naming: Naming = as_given,
     keyring: Keyring | None = None,
     limits: Limits | None = None,
+    writing: Writing | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -40,21 +44,31 @@ def create_app(
         Without keys everybody may do everything.
     limits : Limits, optional
         What a request may be.
+    writing : Writing, optional
+        Where what is published goes; without it every such request is refused.
     """
+    writing = writing or Writing()
+    publisher = writing.publisher
+    waiting = Waiting(reader, writing.topics, writing.waiting)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with reader:
             yield
+        await publisher.close()
 
     app = FastAPI(
         title="Headrace",
         description=DESCRIPTION,
         routes=[
-            *lists.routes(reader, fallbacks, naming),
-            *asking.routes(reader, fallbacks, naming),
+            *lists.routes(reader, waiting, fallbacks, naming),
+            *asking.routes(reader, writing.lexicon, fallbacks, naming),
             *explain.routes(reader, naming),
             *health.routes(reader),
+            *events.routes(publisher, writing.events_at_once, naming),
+            *items.routes(reader, publisher, waiting, writing.events_at_once),
+            *users.routes(publisher, writing.people, naming),
+            *stream.routes(reader, Streams(reader, writing.streams), naming),
         ],
         lifespan=lifespan,
         redirect_slashes=False,
