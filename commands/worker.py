@@ -13,8 +13,16 @@ import click
 @click.option("--home", type=click.Path(file_okay=False), help="Data directory of the local services.")
 @click.option("--namespace", help="Deployment to work for; each has its own group, log and keys.")
 @click.option("--instance", help="A static identity: a restarted worker of the same one goes on at once.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Port of /metrics for Prometheus; 0 = none.")
 @click.option("--verbose", is_flag=True, help="Log what happens, not only what goes wrong.")
-def command(config: str | None, home: str | None, namespace: str | None, instance: str | None, verbose: bool) -> None:
+def command(
+    config: str | None,
+    home: str | None,
+    namespace: str | None,
+    instance: str | None,
+    metrics_port: int | None,
+    verbose: bool,
+) -> None:
     """Consume events, keep every affected user's list fresh.
 
     Runs until SIGTERM or Ctrl-C, and then leaves with everything durable. A killed worker goes on where it was: let a
@@ -25,7 +33,7 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
     \b
     Example:
       headrace local &
-      headrace worker --verbose
+      headrace worker --metrics-port 9464
     """
     # One thread for matrix products: more only wait for each other beside Kafka's and Redis' threads.
     for library in ("OPENBLAS", "OMP", "MKL"):
@@ -43,9 +51,11 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
     start_up.done("imports")
     failpoints.arm(os.environ.get(failpoints.VARIABLE))
     settings = find_services(load_settings(config, home=home, namespace=namespace))
+    replace = msgspec.structs.replace
     if instance:
-        worker = msgspec.structs.replace(settings.worker, instance=instance)
-        settings = msgspec.structs.replace(settings, worker=worker)
+        settings = replace(settings, worker=replace(settings.worker, instance=instance))
+    if metrics_port is not None:
+        settings = replace(settings, metrics=replace(settings.metrics, port=metrics_port))
     for report in ensure_topics(settings):
         click.secho(report, fg="yellow", err=True)
     start_up.done("topics")

@@ -139,6 +139,13 @@ class Serving(_Section, frozen=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
 
 
+class Metrics(_Section, frozen=True):
+    """What Prometheus reads of a worker; the HTTP service has it at ``/metrics``."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0  # of a worker's /metrics; 0 = none
+
+
 class Settings(_Section, frozen=True):
     """All settings of one deployment."""
 
@@ -151,6 +158,7 @@ class Settings(_Section, frozen=True):
     catalogue: Catalogue = Catalogue()
     policy: Policy = Policy()
     serving: Serving = Serving()
+    metrics: Metrics = Metrics()
 
     @property
     def home_dir(self) -> Path:

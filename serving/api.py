@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 
 from contracts.events import MAX_ID_BYTES
 from serving import answers, problems
+from serving.metrics import Measured, ServingMetrics
 from serving.reader import Reader
 from serving.readiness import not_ready
 from serving.recommend import Answer, Wishes
@@ -61,7 +62,14 @@ def create_app(reader: Reader, list_length: int) -> FastAPI:
         async with reader:
             yield
 
-    app = FastAPI(title="Headrace", routes=routes(reader, list_length), lifespan=lifespan, redirect_slashes=False)
+    metrics = ServingMetrics(reader)
+    app = FastAPI(
+        title="Headrace",
+        routes=[*routes(reader, list_length), APIRoute("/metrics", metrics.answer, include_in_schema=False)],
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.add_middleware(Measured, metrics=metrics)
     problems.install(app)
     return app
 

@@ -30,6 +30,7 @@ from streams.running.clocks import Clocks
 from streams.running.parts import build
 from streams.running.recovery import recover
 from streams.running.watchdog import Watchdog, progress, services_answer
+from streams.watching import metrics
 from streams.watching.startup import StartUp
 from streams.watching.status import Status
 
@@ -124,6 +125,8 @@ class _Worker(mode.Service):
             await asyncio.to_thread(compile_kernels, COMPILED)
             await asyncio.to_thread(warm_up)
             self._parts.status.start_up.done("kernels")
+            if self._settings.metrics.port:
+                metrics.serve(self._settings.metrics, lambda: self._clocks.said, self._parts.status)
             await asyncio.to_thread(refuse_unfinished, self._settings)
             await self.add_runtime_dependency(self._clocks)
             await recover(self._parts, self.add_runtime_dependency, self.log.info)
