@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,7 @@ Name = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
 
 
 _SESSION_MS = 10_000
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _DAY_S = 24 * 3600
 
 
@@ -196,9 +198,26 @@ def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:
             raise SettingsError(f"cannot read settings {source}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"{source} is not TOML: {error}") from error
+        _expand(raw, str(source))
     raw |= {key: value for key, value in overrides.items() if value is not None}
     try:
         return msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
         place = source or "settings"
         raise SettingsError(f"{place}: {error}; infra/settings.example.toml lists every key") from error
+
+
+def _expand(raw: dict[str, Any], source: str) -> None:
+    """Put variables of the environment in the place of ``${NAME}``, where secrets stand."""
+    for section in (raw.get("redis"), raw.get("kafka", {}).get("client")):
+        if isinstance(section, dict):
+            for key, value in section.items():
+                if isinstance(value, str):
+                    section[key] = _VARIABLE.sub(lambda found: _variable(found[1], source), value)
+
+
+def _variable(name: str, source: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise SettingsError(f"{source} names ${{{name}}}, which is not in the environment: set it") from None
