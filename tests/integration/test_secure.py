@@ -115,9 +115,11 @@ def test_a_broker_that_refuses_says_why_and_never_the_password(settings: Setting
 
 
 def test_a_cluster_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    with LocalRedis(tmp_path, options={"cluster-enabled": "yes"}) as server:
-        with pytest.raises(StoreError, match="Redis Cluster.*one server"):
-            connect(server.url)
+    with (
+        LocalRedis(tmp_path, options={"cluster-enabled": "yes"}) as server,
+        pytest.raises(StoreError, match=r"Redis Cluster .* let redis.url name one server"),
+    ):
+        connect(server.url)
 
 
 def test_secrets_come_from_the_environment(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
