@@ -52,13 +52,12 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> socket
 
 
 def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
-    import uvicorn
-
     from commands.reading import open_reader
     from serving.api import create_app
+    from serving.server import Server, config
 
-    app = create_app(open_reader(settings, url), settings.model.list_length)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    app = create_app(open_reader(settings, url), leaving=lambda: server.leaving)
+    server = Server(config(app), settings.serving.leave_s)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Serving on http://{shown}:{port}   (Ctrl-C ends it)")

@@ -38,6 +38,7 @@ class Keys:
     """
 
     def __init__(self, namespace: str = "main", prefix: str = "headrace") -> None:
+        self.namespace = namespace
         self._root = f"{prefix}:{namespace}"
         self.active = f"{prefix}:active"  # string: the namespace that readers should use
         self.previous = f"{prefix}:previous"  # private, string: the one that they used before

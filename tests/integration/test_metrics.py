@@ -112,7 +112,7 @@ def test_a_port_that_is_taken_ends_the_worker_with_the_remedy(settings: Settings
 def test_the_service_counts_every_answer_by_route_and_status(redis_url: str, namespace: str, exposed: Samples) -> None:
     async def asked() -> Samples:
         reader = Reader(redis_url, namespace)
-        transport = httpx.ASGITransport(create_app(reader, 20))
+        transport = httpx.ASGITransport(create_app(reader))
         async with reader, httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             for path in ("/recommend/ann", "/recommend/bob", "/popular", "/popular?n=0", "/nowhere"):
                 await client.get(path)
@@ -138,7 +138,7 @@ def test_the_service_counts_every_answer_by_route_and_status(redis_url: str, nam
 def test_a_store_that_is_away_is_counted() -> None:
     async def asked() -> Samples:
         reader = Reader(f"redis://127.0.0.1:{free_port()}")
-        transport = httpx.ASGITransport(create_app(reader, 20))
+        transport = httpx.ASGITransport(create_app(reader))
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             assert (await client.get("/popular")).status_code == 503
             return samples((await client.get("/metrics")).text)

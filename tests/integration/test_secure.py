@@ -81,7 +81,7 @@ def test_every_part_and_command_works_with_both(settings: Settings, tmp_path: Pa
 def test_a_reader_needs_no_right_to_write(tmp_path: Path, namespace: str) -> None:
     async def asked(url: str) -> list[int]:
         reader = Reader(url, namespace)
-        transport = httpx.ASGITransport(create_app(reader, 20))
+        transport = httpx.ASGITransport(create_app(reader))
         async with reader, httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             return [(await client.get(path)).status_code for path in ("/popular", "/recommend/ann", "/similar/i1")]
 

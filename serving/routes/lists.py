@@ -1,0 +1,79 @@
+"""Lists to read: a user's own, an item's neighbours, and what everyone is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+from starlette.routing import BaseRoute
+
+from serving import answers, wire
+from serving.reader import Reader
+from serving.recommend import FALLBACKS
+from serving.routes.caching import NOT_MODIFIED, cached
+from serving.routes.direct import direct
+from serving.routes.parameters import Everyones, Identifier, Paged, Tag, Wanted
+from serving.routes.quick import Quick
+from serving.routes.route import Shortcut, route
+
+
+def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS) -> list[BaseRoute]:
+    """Return the routes.
+
+    Parameters
+    ----------
+    reader : Reader
+        Where lists come from.
+    fallbacks : sequence of str
+        What is shown to a user who has no list, in this order.
+    """
+
+    async def recommend(user: Identifier, wanted: Annotated[Wanted, Query()], tag: Tag = None) -> Response:
+        """Recommend items to a user: his own list, or what everyone is shown while he has none.
+
+        `stage` says which. A list of his own never holds what he has had, nor what is withheld, and it is not filled
+        up where it runs short: what everyone is shown may hold what he has had.
+        """
+        answer = await answers.for_user(reader, user, wanted.wishes(), wanted.namespace, fallbacks)
+        entries = await wire.entries(reader, answer.namespace, answer.items, wanted.titles, wanted.explain)
+        return cached(wire.recommended(answer, entries), answer.version, answer.time, tag, private=True)
+
+    async def similar(item: Identifier, wanted: Annotated[Paged, Query()], tag: Tag = None) -> Response:
+        """List an item's neighbours; none while nothing is known of it."""
+        return await _listed(await answers.similar(reader, item, wanted.wishes(), wanted.namespace), wanted, tag)
+
+    async def popular(wanted: Annotated[Everyones, Query()], tag: Tag = None) -> Response:
+        """List what most people choose, of all items or of a category."""
+        return await of_everyone("popular", wanted, tag)
+
+    async def trending(wanted: Annotated[Everyones, Query()], tag: Tag = None) -> Response:
+        """List what more and more people choose just now, of all items or of a category."""
+        return await of_everyone("trending", wanted, tag)
+
+    async def latest(wanted: Annotated[Everyones, Query()], tag: Tag = None) -> Response:
+        """List what is new in the catalogue, of all items or of a category."""
+        return await of_everyone("latest", wanted, tag)
+
+    async def of_everyone(name: str, wanted: Everyones, tag: str | None) -> Response:
+        category = wanted.category or None
+        listing = await answers.of_everyone(reader, name, wanted.wishes(), category, wanted.namespace)
+        return await _listed(listing, wanted, tag)
+
+    async def _listed(listing: answers.Listing, wanted: Paged, tag: str | None) -> Response:
+        entries = await wire.entries(reader, listing.namespace, listing.items, wanted.titles)
+        body = {"namespace": listing.namespace, "time": listing.time, "items": entries}
+        return cached(body, None, listing.time, tag)
+
+    def reading(path: str, endpoint: Any, answer: type, model: type[Paged], *before: Shortcut) -> BaseRoute:
+        made = route(path, endpoint, answer, 404, 422, 503, role="read", responses=NOT_MODIFIED)
+        made.shortcuts = (*before, direct(endpoint, model))
+        return made
+
+    return [
+        reading("/recommend/{user:id}", recommend, wire.Recommended, Wanted, Quick(reader)),
+        reading("/similar/{item:id}", similar, wire.Listed, Paged),
+        reading("/popular", popular, wire.Listed, Everyones),
+        reading("/trending", trending, wire.Listed, Everyones),
+        reading("/latest", latest, wire.Listed, Everyones),
+    ]

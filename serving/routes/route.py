@@ -1,0 +1,75 @@
+"""How a route is declared: its answer, its errors, and who may use it, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal
+
+import orjson
+from fastapi import Response
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
+
+from serving import problems
+
+Role = Literal["open", "read", "write", "admin"]
+"""What a caller must be allowed to do; ``open`` = nothing."""
+
+
+Shortcut = Callable[[Scope, Receive, Send], Awaitable[bool]]
+"""Answers a request, or returns that it cannot."""
+
+
+class Route(APIRoute):
+    """A route that knows who may use it, and may have shorter ways than FastAPI's, which finds out at every request
+    what the endpoint takes: half a millisecond.
+
+    Attributes
+    ----------
+    role : Role
+    shortcuts : sequence of Shortcut
+        For GET, tried in this order. What none of them answers goes FastAPI's way, errors in the request too.
+    """
+
+    role: Role = "admin"
+    shortcuts: Sequence[Shortcut] = ()
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["method"] == "GET":
+            for shortcut in self.shortcuts:
+                if await shortcut(scope, receive, send):
+                    return
+        await super().handle(scope, receive, send)
+
+
+def route(
+    path: str, endpoint: Any, answer: Any, *errors: int, role: Role, methods: Sequence[str] = ("GET",), **more: Any
+) -> Route:
+    """Return a route.
+
+    Parameters
+    ----------
+    path : str
+        Ids in it are ``{name:id}``.
+    endpoint : async function
+        Its docstring and its parameters' descriptions become the documentation.
+    answer : type
+        What it answers with.
+    *errors : int
+        The statuses of its errors.
+    role : Role
+        Who may use it.
+    methods : sequence of str
+    **more
+        Further arguments of FastAPI's ``APIRoute``.
+    """
+    responses = problems.documented(*errors) | more.pop("responses", {})
+    made = Route(path, endpoint, response_model=answer, responses=responses, methods=list(methods), **more)
+    made.role = role
+    return made
+
+
+def answered(answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return an answer; it is already of the documented type, so it need not pass FastAPI's validation again."""
+    return Response(orjson.dumps(answer), status, headers, "application/json")
