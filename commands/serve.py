@@ -13,9 +13,10 @@ from infra.settings import Settings, load_settings
 @click.command()
 @click.option("--host", help="Address to listen on; 127.0.0.1 by default.")
 @click.option("--port", type=click.IntRange(0, 65535), help="8000 by default; 0 takes a free one.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Port of /metrics for Prometheus; 0 = none.")
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
 @click.option("--home", metavar="DIR", help="Data directory of the local store; .headrace by default.")
-def command(host: str | None, port: int | None, config: str | None, home: str | None) -> None:
+def command(host: str | None, port: int | None, metrics_port: int | None, config: str | None, home: str | None) -> None:
     """Serve lists over HTTP until Ctrl-C.
 
     Routes: /recommend/USER, /similar/ITEM, /popular, /health, /ready; /docs describes them.
@@ -27,7 +28,7 @@ def command(host: str | None, port: int | None, config: str | None, home: str | 
     """
     from infra.local import reading_store
 
-    settings = load_settings(config, home=home)
+    settings = load_settings(config, home=home).with_metrics_port(metrics_port)
     # uvicorn ends in order on SIGTERM and then raises it again: that must not keep the local store from being ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -53,10 +54,15 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> socket
 
 def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
     from commands.reading import open_reader
+    from infra.exposition import expose
     from serving.api import create_app
+    from serving.metrics import ServingMetrics
     from serving.server import Server, config
 
-    app = create_app(open_reader(settings, url), leaving=lambda: server.leaving)
+    reader = open_reader(settings, url)
+    metrics = ServingMetrics(reader)
+    expose(metrics.registry, settings.metrics)
+    app = create_app(reader, leaving=lambda: server.leaving, metrics=metrics)
     server = Server(config(app), settings.serving.leave_s)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

@@ -50,12 +50,10 @@ def command(
     start_up = StartUp()
     start_up.done("imports")
     failpoints.arm(os.environ.get(failpoints.VARIABLE))
-    settings = find_services(load_settings(config, home=home, namespace=namespace))
-    replace = msgspec.structs.replace
+    settings = find_services(load_settings(config, home=home, namespace=namespace).with_metrics_port(metrics_port))
     if instance:
-        settings = replace(settings, worker=replace(settings.worker, instance=instance))
-    if metrics_port is not None:
-        settings = replace(settings, metrics=replace(settings.metrics, port=metrics_port))
+        worker = msgspec.structs.replace(settings.worker, instance=instance)
+        settings = msgspec.structs.replace(settings, worker=worker)
     for report in ensure_topics(settings):
         click.secho(report, fg="yellow", err=True)
     start_up.done("topics")

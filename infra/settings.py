@@ -143,10 +143,10 @@ class Serving(_Section, frozen=True):
 
 
 class Metrics(_Section, frozen=True):
-    """What Prometheus reads of a worker; the HTTP service has it at ``/metrics``."""
+    """What Prometheus reads, on a port of its own."""
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] = 0  # of a worker's /metrics; 0 = none
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0  # of a process; 0 = none
 
 
 class Settings(_Section, frozen=True):
@@ -173,6 +173,12 @@ class Settings(_Section, frozen=True):
         """Where checkpoints of this namespace are kept: a path or an fsspec URL."""
         place = self.model.checkpoints or str(self.home_dir / "checkpoints")
         return f"{place.rstrip('/')}/{self.namespace}"
+
+    def with_metrics_port(self, port: int | None) -> Settings:
+        """Return the same with another port for metrics; None = as it is."""
+        if port is None:
+            return self
+        return msgspec.structs.replace(self, metrics=msgspec.structs.replace(self.metrics, port=port))
 
 
 def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:

@@ -15,7 +15,10 @@ from serving.routes import asking, explain, health, lists
 
 
 def create_app(
-    reader: Reader, fallbacks: Sequence[str] = FALLBACKS, leaving: Callable[[], bool] = lambda: False
+    reader: Reader,
+    fallbacks: Sequence[str] = FALLBACKS,
+    leaving: Callable[[], bool] = lambda: False,
+    metrics: ServingMetrics | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -27,6 +30,8 @@ def create_app(
         What is shown to a user who has no list, in this order.
     leaving : callable
         Whether the service is about to end: then it is not ready, though it still answers.
+    metrics : ServingMetrics, optional
+        Where requests are counted.
     """
 
     @asynccontextmanager
@@ -34,7 +39,7 @@ def create_app(
         async with reader:
             yield
 
-    metrics = ServingMetrics(reader)
+    metrics = metrics or ServingMetrics(reader)
     app = FastAPI(
         title="Headrace",
         routes=[

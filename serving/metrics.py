@@ -34,6 +34,11 @@ class ServingMetrics(Collector):
     reader : Reader
         Whose failures are told as well.
 
+    Attributes
+    ----------
+    registry : CollectorRegistry
+        These metrics and those of the process.
+
     Examples
     --------
     >>> app.add_middleware(Measured, metrics=metrics)  # doctest: +SKIP
@@ -42,9 +47,9 @@ class ServingMetrics(Collector):
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._requests: dict[_Key, list[float]] = {}  # counts by bin, then the sum in s
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request; its route stands in the scope once it was found."""
@@ -58,7 +63,7 @@ class ServingMetrics(Collector):
 
     def answer(self) -> Response:
         """Return everything in Prometheus' text format."""
-        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
 
     def describe(self) -> list[Metric]:
         """Return nothing: names are known by :meth:`collect`."""
@@ -71,7 +76,7 @@ class ServingMetrics(Collector):
             "Until an answer begins.",
             labels=("method", "route", "status"),
         )
-        for (method, route, status), (*counts, total) in self._requests.items():
+        for (method, route, status), (*counts, total) in list(self._requests.items()):  # asked from another thread
             buckets = list(zip(_BOUNDS, accumulate(counts), strict=True))
             family.add_metric((method, route, str(status)), buckets, total)
         yield family

@@ -20,6 +20,7 @@ import mode
 from faust.app.base import BootStrategy
 
 from infra.errors import HeadraceError
+from infra.exposition import expose
 from infra.kernels import compile_kernels
 from infra.settings import Settings
 from models.kernel import COMPILED
@@ -125,8 +126,7 @@ class _Worker(mode.Service):
             await asyncio.to_thread(compile_kernels, COMPILED)
             await asyncio.to_thread(warm_up)
             self._parts.status.start_up.done("kernels")
-            if self._settings.metrics.port:
-                metrics.serve(self._settings.metrics, lambda: self._clocks.said, self._parts.status)
+            expose(metrics.registry(lambda: self._clocks.said, self._parts.status), self._settings.metrics)
             await asyncio.to_thread(refuse_unfinished, self._settings)
             await self.add_runtime_dependency(self._clocks)
             await recover(self._parts, self.add_runtime_dependency, self.log.info)

@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from contracts.events import REASONS
-from infra.errors import HeadraceError
-from infra.settings import Metrics
 from streams.watching.latencies import BOUNDS_S, Latencies
 from streams.watching.status import Status
 
@@ -89,24 +87,12 @@ class WorkerMetrics(Collector):
         yield _histogram("headrace_write_seconds", "Of a write of lists and watermarks to Redis.", self._writes)
 
 
-def serve(metrics: Metrics, said: Callable[[], Mapping[str, Any]], status: Status) -> None:
-    """Answer ``/metrics`` from a thread of its own, for as long as the process lives.
-
-    Raises
-    ------
-    HeadraceError
-        When the address cannot be listened on.
-    """
-    registry = CollectorRegistry()
-    registry.register(WorkerMetrics(said, status.freshness_by_partition, status.writes_by_partition))
-    ProcessCollector(registry=registry)
-    try:
-        start_http_server(metrics.port, metrics.host, registry)
-    except OSError as error:
-        raise HeadraceError(
-            f"cannot serve metrics on {metrics.host}:{metrics.port}: {error.strerror}; give each worker of a machine "
-            "a port of its own with --metrics-port, or set metrics.port to 0"
-        ) from error
+def registry(said: Callable[[], Mapping[str, Any]], status: Status) -> CollectorRegistry:
+    """Return all metrics of a worker and its process."""
+    made = CollectorRegistry()
+    made.register(WorkerMetrics(said, status.freshness_by_partition, status.writes_by_partition))
+    ProcessCollector(registry=made)
+    return made
 
 
 def _by_topic(said: Mapping[str, Any]) -> Iterator[Metric]:

@@ -44,9 +44,9 @@ def test_the_settings_name_the_services_and_prometheus_reads_their_ports() -> No
         job["job_name"]: job
         for job in yaml.safe_load(Path("infra/prometheus/prometheus.yml").read_text("utf-8"))["scrape_configs"]
     }
-    (discovered,) = jobs["headrace-worker"]["dns_sd_configs"]
-    assert (discovered["names"], discovered["port"]) == (["worker"], SETTINGS.metrics.port)
-    assert jobs["headrace-serving"]["static_configs"] == [{"targets": [f"serving:{SETTINGS.serving.port}"]}]
+    for name in OURS:
+        (discovered,) = jobs[f"headrace-{name}"]["dns_sd_configs"]
+        assert (discovered["names"], discovered["port"]) == ([name], SETTINGS.metrics.port)
 
 
 def test_the_image_holds_what_it_needs_runs_as_nobody_and_knows_no_secret() -> None:
