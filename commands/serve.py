@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 
@@ -54,11 +55,13 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> socket
 
 def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
     from commands.reading import open_reader
+    from infra import logs
     from infra.exposition import expose
     from serving.api import create_app
     from serving.metrics import ServingMetrics
     from serving.server import Server, config
 
+    logs.configure(settings, f"serve-{socket.gethostname()}-{os.getpid()}")
     reader = open_reader(settings, url)
     metrics = ServingMetrics(reader)
     expose(metrics.registry, settings.metrics)

@@ -40,7 +40,7 @@ def command(
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     import msgspec
 
-    from infra import failpoints
+    from infra import failpoints, logs
     from infra.local import find_services
     from infra.settings import load_settings
     from streams.kafka.admin import ensure_topics
@@ -59,5 +59,5 @@ def command(
     start_up.done("topics")
     failure = run(settings, start_up, verbose=verbose)
     if failure is not None:
-        click.secho(f"headrace worker: {failure}", fg="red", err=True)
+        logs.last_words("headrace worker", failure)
         sys.exit(1)

@@ -15,6 +15,7 @@ from infra.errors import SettingsError
 
 Positive = Annotated[int, Meta(gt=0)]
 EventType = Literal["click", "view", "play", "like", "cart", "purchase", "share", "rating", "dislike", "skip", "hide"]
+Level = Literal["debug", "info", "warning", "error"]
 Weight = Annotated[float, Meta(ge=0, le=100)]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
 
@@ -142,6 +143,14 @@ class Serving(_Section, frozen=True):
     leave_s: Annotated[float, Meta(ge=0, le=600)] = 1.0  # from SIGTERM, when /ready becomes 503, to the last request
 
 
+class Logging(_Section, frozen=True):
+    """What worker and HTTP service say on standard error."""
+
+    format: Literal["text", "json"] = "text"
+    level: Level = "warning"
+    levels: dict[str, Level] = {}  # logger → level of it and of those below it
+
+
 class Metrics(_Section, frozen=True):
     """What Prometheus reads, on a port of its own."""
 
@@ -162,6 +171,7 @@ class Settings(_Section, frozen=True):
     policy: Policy = Policy()
     serving: Serving = Serving()
     metrics: Metrics = Metrics()
+    logging: Logging = Logging()
 
     @property
     def home_dir(self) -> Path:

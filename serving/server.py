@@ -23,7 +23,7 @@ def config(app: FastAPI) -> uvicorn.Config:
         app,
         loop="uvloop",
         http="httptools",
-        log_level="warning",
+        log_config=None,  # as the process has it
         access_log=False,
         server_header=False,
         date_header=False,

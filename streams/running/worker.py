@@ -13,12 +13,12 @@ import logging
 import os
 import socket
 import sys
-import traceback
 
 import faust
 import mode
 from faust.app.base import BootStrategy
 
+from infra import logs
 from infra.errors import HeadraceError
 from infra.exposition import expose
 from infra.kernels import compile_kernels
@@ -88,12 +88,13 @@ def run(settings: Settings, start_up: StartUp, *, verbose: bool) -> BaseExceptio
     verbose : bool
         Log what happens, not only what goes wrong.
     """
+    logs.configure(settings, _name(settings), verbose=verbose)
     app = create_app(settings, start_up)
     # A late turn of the event loop under load is what the window and the lag are for, not news.
     logging.getLogger("mode.timers").setLevel(logging.ERROR)
     # A thread that packs bytes for Redis must not keep the event loop waiting for 5 ms, Python's default.
     sys.setswitchinterval(0.001)
-    worker = faust.Worker(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False, quiet=not verbose)
+    worker = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
     with contextlib.suppress(SystemExit):
         worker.execute_from_commandline()
     failure: BaseException | None = app.failure
@@ -109,8 +110,7 @@ class _Worker(mode.Service):
         self._at_work = False
         self._loop: asyncio.AbstractEventLoop
         self._parts = build(app, settings, Status(start_up), self.log.warning, self._crash)
-        name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
-        self._clocks = Clocks(self._parts, settings, name)
+        self._clocks = Clocks(self._parts, settings, _name(settings))
         self._stalled_s = settings.worker.stalled_s
         self._watchdog = Watchdog(
             self._stalled_s, lambda: progress(self._parts), lambda: services_answer(settings, self._parts.store), _die
@@ -166,9 +166,12 @@ class _Worker(mode.Service):
         self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._app.crash(error)))
 
 
+def _name(settings: Settings) -> str:
+    """Return what a worker calls itself."""
+    return settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
+
+
 def _die(error: BaseException) -> None:
     """End the process with the error's words as its last."""
-    if not isinstance(error, HeadraceError):
-        traceback.print_exception(error)
-    print(f"headrace worker: {error!s}", file=sys.stderr, flush=True)
+    logs.last_words("headrace worker", error)
     os._exit(1)
