@@ -53,8 +53,7 @@ class ServingMetrics(Collector):
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request; its route stands in the scope once it was found."""
-        route = scope.get("route")
-        key = (scope["method"], _UNMATCHED if route is None else route.path_format, status)
+        key = (scope["method"], getattr(scope.get("route"), "path_format", _UNMATCHED), status)
         counts = self._requests.get(key)
         if counts is None:
             counts = self._requests.setdefault(_bounded(key), [0.0] * (len(_BOUNDS) + 1))
