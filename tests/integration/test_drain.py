@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -35,16 +37,44 @@ def test_a_service_is_not_ready_before_it_ends_and_answers_until_then(
             deadline = time.monotonic() + TIMEOUT_S
             while httpx.get(f"{address}/ready").status_code != 200:  # in a moment: the socket is open before the server
                 assert time.monotonic() < deadline
+            half = asked_by_half(address)
             process.send_signal(signal.SIGTERM)
             while httpx.get(f"{address}/ready").status_code == 200:
                 assert time.monotonic() < deadline
             assert "about to end" in httpx.get(f"{address}/ready").text
             assert httpx.get(f"{address}/popular").status_code == 200
             assert httpx.get(f"{address}/health").status_code == 200
+            while is_listening(address):
+                assert time.monotonic() < deadline
+            with half:  # what was under way is answered by a server that takes nothing new
+                half.sendall(BODY[3:])
+                assert half.makefile("rb").readline().startswith(b"HTTP/1.1 200")
             assert process.wait(TIMEOUT_S) == 0
         finally:
             process.kill()
     store.close()
+
+
+BODY = b'{"recent": ["a"]}'
+
+
+def asked_by_half(address: str) -> socket.socket:
+    """Send a request, but for the end of its body."""
+    client = socket.create_connection(("127.0.0.1", urlsplit(address).port))
+    client.settimeout(TIMEOUT_S)
+    head = (
+        f"POST /recommend HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    )
+    client.sendall(head.encode() + BODY[:3])
+    return client
+
+
+def is_listening(address: str) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", urlsplit(address).port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_a_worker_that_is_asked_to_end_under_load_leaves_nothing_half_done(settings: Settings) -> None:
