@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
 from infra.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 @click.command()
@@ -20,7 +25,8 @@ from infra.settings import Settings, load_settings
 def command(host: str | None, port: int | None, metrics_port: int | None, config: str | None, home: str | None) -> None:
     """Serve lists over HTTP until Ctrl-C.
 
-    Routes: /recommend/USER, /similar/ITEM, /popular, /health, /ready; /docs describes them.
+    Routes: /recommend/USER, /similar/ITEM, /popular, /explain/USER/ITEM and more; /openapi.json describes them.
+    On an address that other machines reach it needs API keys: `headrace key` makes one.
 
     \b
     Example:
@@ -33,10 +39,22 @@ def command(host: str | None, port: int | None, metrics_port: int | None, config
     # uvicorn ends in order on SIGTERM and then raises it again: that must not keep the local store from being ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        _refuse_open_door(settings, host or settings.serving.host)
         with reading_store(settings) as url, _listening(settings, host, port) as listener:
             _serve(settings, url, listener)
     except KeyboardInterrupt:
         click.echo("Stopped.")
+
+
+def _refuse_open_door(settings: Settings, host: str) -> None:
+    from infra.errors import SettingsError
+    from serving.access import listens_to_others
+
+    if not settings.serving.keys and listens_to_others(host):
+        raise SettingsError(
+            f"{host} can be reached from other machines, and the settings have no API keys: everybody there could read "
+            "and change everything; put what `headrace key NAME` prints into [[serving.keys]], or listen on 127.0.0.1"
+        )
 
 
 def _listening(settings: Settings, host: str | None, port: int | None) -> socket.socket:
@@ -54,20 +72,33 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> socket
 
 
 def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
-    from commands.reading import open_reader
     from infra import logs
-    from infra.exposition import expose
-    from serving.api import create_app
-    from serving.metrics import ServingMetrics
     from serving.server import Server, config
 
     logs.configure(settings, f"serve-{socket.gethostname()}-{os.getpid()}")
-    reader = open_reader(settings, url)
-    metrics = ServingMetrics(reader)
-    expose(metrics.registry, settings.metrics)
-    app = create_app(reader, leaving=lambda: server.leaving, metrics=metrics)
-    server = Server(config(app), settings.serving.leave_s)
+    app = application(settings, url, leaving=lambda: server.leaving)
+    server = Server(config(app, settings.serving.proxies), settings.serving.leave_s)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Serving on http://{shown}:{port}   (Ctrl-C ends it)")
     server.run(sockets=[listener])
+
+
+def application(settings: Settings, url: str, leaving: Callable[[], bool] = lambda: False) -> FastAPI:
+    """Return the service as the settings say, on a store; its metrics are exposed where they say so."""
+    from commands.reading import open_reader
+    from infra.exposition import expose
+    from serving.access import ApiKey, Keyring
+    from serving.api import create_app
+    from serving.edge import Limits
+    from serving.metrics import ServingMetrics
+    from serving.people import as_given, pseudonyms
+
+    serving = settings.serving
+    keys = [ApiKey(key.name, frozenset(key.roles), key.sha256) for key in serving.keys]
+    limits = Limits(serving.max_body_kb * 1024, serving.max_target_kb * 1024, serving.requests_per_s, serving.burst)
+    naming = pseudonyms(serving.pseudonym_secret) if serving.pseudonym_secret else as_given
+    reader = open_reader(settings, url)
+    metrics = ServingMetrics(reader)
+    expose(metrics.registry, settings.metrics)
+    return create_app(reader, serving.fallbacks, naming, Keyring(keys), limits, leaving, metrics)

@@ -17,9 +17,12 @@ from infra.settings import Settings
 
 HIDDEN: Final = "***"
 _TEXT: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-# What no setting of ours holds: a URL's password, and what an error of a client's quotes.
-_PASSWORDS = re.compile(
-    r"(://[^\s:/@]*):[^\s@]+@|((?:password|secret|token|authorization)[\"']?\s*[=:]\s*)[^\s,;}]+", re.I
+# What no setting of ours holds: a URL's password, API keys, and what an error of a client's quotes.
+_LIKE_SECRETS: Final = (
+    (re.compile(r"(://[^\s:/@]*:)[^\s@]+(?=@)"), r"\1"),
+    (re.compile(r"(\bbearer\s+)[^\s\"',;}]+", re.I), r"\1"),
+    (re.compile(r"()\bhr_[\w-]{16,}"), r"\1"),
+    (re.compile(r"((?:password|secret|token)[\"']?\s*[=:]\s*)[^\s,;}]+", re.I), r"\1"),
 )
 _SECRET_NAMES = re.compile(r"password|secret|token|key\.pem|oauthbearer\.config|jaas", re.I)
 _OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -47,11 +50,14 @@ class Secrets:
         """
         for secret in self._known:
             text = text.replace(secret, HIDDEN)
-        return _PASSWORDS.sub(lambda found: f"{found[1]}:{HIDDEN}@" if found[1] else f"{found[2]}{HIDDEN}", text)
+        for pattern, kept in _LIKE_SECRETS:
+            text = pattern.sub(kept + HIDDEN, text)
+        return text
 
 
 def secrets_of(settings: Settings) -> Iterable[str]:
-    """Yield what the settings hold that nobody may read: of Kafka's client, and the password of Redis' URL."""
+    """Yield what the settings hold that nobody may read: of Kafka's client, Redis' URL, the service's pseudonyms."""
+    yield settings.serving.pseudonym_secret
     for name, value in settings.kafka.client.items():
         if _SECRET_NAMES.search(name):
             yield value

@@ -109,7 +109,7 @@ class Model(_Section, frozen=True):
     taught_per_hour: Annotated[int, Meta(ge=0)] = 600  # events of one user that teach within an hour; 0 = no limit
     taught_per_item: Annotated[int, Meta(ge=0)] = 3  # of these, about one item
     repeats: bool = False  # whether items that a user has had may be recommended to him again
-    rating_slope: Annotated[float, Meta(ge=0, le=2)] = 0.0  # how much more a high rating teaches than a mean one
+    rating_slope: Annotated[float, Meta(ge=0, le=2)] = 0.25  # how much more a high rating teaches than a mean one
     score_every: Positive = 1  # measure the live hit rate on every n-th event
     checkpoint_s: Positive = 120
     checkpoints: str = ""  # directory or fsspec URL, a folder in it for each namespace; empty = in the data directory
@@ -135,12 +135,43 @@ class Policy(_Section, frozen=True):
     similar_in_category: bool = False  # an item's neighbours are of its own category only
 
 
+class ApiKey(_Section, frozen=True):
+    """A key of the HTTP service; `headrace key` makes one."""
+
+    name: Name  # for logs and limits
+    sha256: Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")]  # of the key, which stands nowhere
+    roles: Annotated[tuple[Literal["read", "write", "admin"], ...], Meta(min_length=1)] = ("read",)  # admin = all
+
+
 class Serving(_Section, frozen=True):
     """The HTTP service."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     leave_s: Annotated[float, Meta(ge=0, le=600)] = 1.0  # from SIGTERM, when /ready becomes 503, to the last request
+    fallbacks: Annotated[tuple[Literal["popular", "trending", "latest"], ...], Meta(min_length=1)] = (
+        "popular",
+        "trending",
+        "latest",
+    )  # what users without a list are shown, in this order
+    keys: list[ApiKey] = []  # none = everybody may do everything, on a loopback address only
+    requests_per_s: Annotated[float, Meta(ge=0)] = 0.0  # of one key, or of an address without one; 0 = no limit
+    burst: Positive = 100  # requests of it at once
+    max_body_kb: Positive = 1024
+    max_target_kb: Positive = 16  # path and query
+    proxies: list[str] = []  # addresses whose X-Forwarded-For is believed
+    pseudonym_secret: Annotated[str, Meta(pattern="^$|^.{32,}$")] = ""  # users are stored under keyed hashes
+
+    def __post_init__(self) -> None:
+        """Refuse two keys of one name, which limits and logs could not tell apart."""
+        names = [key.name for key in self.keys]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise SettingsError(f"serving.keys: {twice!r} is the name of two keys; give each its own")
+
+    def __repr__(self) -> str:
+        """Return what may be logged."""
+        return f"Serving(host={self.host!r}, port={self.port}, keys={[key.name for key in self.keys]})"
 
 
 class Logging(_Section, frozen=True):
@@ -226,7 +257,7 @@ def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:
 
 def _expand(raw: dict[str, Any], source: str) -> None:
     """Put variables of the environment in the place of ``${NAME}``, where secrets stand."""
-    for section in (raw.get("redis"), raw.get("kafka", {}).get("client")):
+    for section in (raw.get("redis"), raw.get("kafka", {}).get("client"), raw.get("serving")):
         if isinstance(section, dict):
             for key, value in section.items():
                 if isinstance(value, str):

@@ -8,15 +8,23 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import problems
+from serving.access import Keyring
+from serving.edge import Edge, Limits
 from serving.metrics import Measured, ServingMetrics
+from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
 from serving.routes import asking, explain, health, lists
+
+DESCRIPTION = "Recommendations that follow every event: read lists, ask for guests, see why."
 
 
 def create_app(
     reader: Reader,
     fallbacks: Sequence[str] = FALLBACKS,
+    naming: Naming = as_given,
+    keyring: Keyring | None = None,
+    limits: Limits | None = None,
     leaving: Callable[[], bool] = lambda: False,
     metrics: ServingMetrics | None = None,
 ) -> FastAPI:
@@ -28,6 +36,12 @@ def create_app(
         Where lists come from; the application closes it when it stops.
     fallbacks : sequence of str
         What is shown to a user who has no list, in this order.
+    naming : Naming
+        How users are called in the store.
+    keyring : Keyring, optional
+        Without keys everybody may do everything.
+    limits : Limits, optional
+        What a request may be.
     leaving : callable
         Whether the service is about to end: then it is not ready, though it still answers.
     metrics : ServingMetrics, optional
@@ -42,15 +56,19 @@ def create_app(
     metrics = metrics or ServingMetrics(reader)
     app = FastAPI(
         title="Headrace",
+        description=DESCRIPTION,
         routes=[
-            *lists.routes(reader, fallbacks),
-            *asking.routes(reader, fallbacks),
-            *explain.routes(reader),
+            *lists.routes(reader, fallbacks, naming),
+            *asking.routes(reader, fallbacks, naming),
+            *explain.routes(reader, naming),
             *health.routes(reader, leaving, metrics),
         ],
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # its page would fetch scripts from elsewhere
+        redoc_url=None,
     )
-    app.add_middleware(Measured, metrics=metrics)
     problems.install(app)
+    app.add_middleware(Edge, keyring or Keyring(), limits or Limits())
+    app.add_middleware(Measured, metrics=metrics)  # around the edge: what that refuses is counted too
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ class Error:
 
     code: str  # stable, for programs: one of CODES' names
     message: str  # for people; may change
+    request: str  # the request's id, also in `X-Request-Id` and in the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,18 @@ class Problem:
     error: Error
 
 
+REQUEST: ContextVar[str] = ContextVar("request", default="")
+"""The id of the request that is being answered."""
 CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    413: "too_large",
+    414: "too_long",
     422: "invalid_request",
+    429: "too_many_requests",
     500: "internal",
     503: "unavailable",
 }
@@ -39,7 +49,7 @@ CODES = {
 
 def problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Return an error answer; its code follows from the status."""
-    body = Problem(Error(CODES.get(status, "refused"), message))
+    body = Problem(Error(CODES.get(status, "refused"), message, REQUEST.get()))
     return Response(orjson.dumps(body), status, headers, "application/json")
 
 
@@ -67,7 +77,3 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> Response:
         return problem(error.status_code, error.detail, dict(error.headers or {}))
-
-    @app.exception_handler(Exception)
-    async def internal(_: Request, error: Exception) -> Response:
-        return problem(500, "the service failed; its log says how")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.parts.tables import table
@@ -19,7 +20,7 @@ def scale(figures: dict[str, Any]) -> str:
     found = [
         (bar["what"], bar["measured"], f"≤ {bar['must']:g}", "yes" if bar["met"] else "**no**") for bar in bars(figures)
     ]
-    parts = {"workers": _workers, "users": _users, "items": _items, "start": _start}
+    parts: dict[str, Callable[[Any], str]] = {"workers": _workers, "users": _users, "items": _items, "start": _start}
     first = next(iter(figures.values()))["machine"]
     loads = [part["load"] for part in figures.values()]
     head = f"""## Scale
@@ -83,12 +84,14 @@ def _items(found: dict[str, Any]) -> str:
         made = [
             file.get(part, "not measured") for part in ("mb", "copy_s", "write_s", "read_s", "worker_bytes_per_item")
         ]
-        rows.append((name, f"{each['events']:,}", *each["speed"].values(), *made))
+        speed = [each["speed"].get(part, "not measured") for part in ("learn_us", "refresh_us", "refresh_alone_us")]
+        rows.append((name, f"{each['events']:,}", *speed, *made))
     head = (
         "items",
         "events",
         "learn, µs",
         "list, µs",
+        "one alone, µs",
         "checkpoint, MB",
         "copy, s",
         "write, s",

@@ -1,9 +1,13 @@
-"""The worker of ``headrace run``: a child process that compiles while the broker starts, and then waits for a word."""
+"""The worker of ``headrace run``: a child process that compiles while the broker starts, and then waits for a word.
+
+When it crashes, it is started again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +22,11 @@ from infra.errors import HeadraceError
 from infra.settings import Settings
 
 _STOP_S = 60.0  # for what is in flight, a barrier and a checkpoint, on a busy machine too
+# More crashes in turn than it takes to find an event that ends every worker, see streams.applying.attempts.
+_CRASHES = 6
+_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0)
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # Faust hides the cursor, whatever it writes to
+_STEADY_S = 60.0  # after such a life the next crash counts as the first
 # As the worker has it for matrix products; it must stand before NumPy is imported.
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 
@@ -44,10 +53,19 @@ class WorkerChild:
             # Static, so that the next run need not wait for one that was killed to be given up.
             self.name = settings.worker.instance or f"{socket.gethostname()}-run"
             options = [*options, "--instance", self.name]
+        self._static = bool(self.name)
         self._command = [sys.executable, "-P", "-m", "commands.running.child", "worker", *options]
+        self._kept = False
+        self._crashes = 0
+        self._due: float | None = None  # when the next one starts, while none runs
 
     def __enter__(self) -> Self:
         self._log = tempfile.TemporaryFile()
+        self._spawn()
+        return self
+
+    def _spawn(self) -> None:
+        self._begin = self._log.seek(0, os.SEEK_END)  # of the words of this one
         self._started = time.time()
         self._child = subprocess.Popen(
             _tied_to_us(self._command),
@@ -57,8 +75,8 @@ class WorkerChild:
             start_new_session=True,  # Ctrl-C is for us; we end the child in order
             env=os.environ | _ONE_THREAD,
         )
-        self.name = self.name or f"{socket.gethostname()}-{self._child.pid}"
-        return self
+        if not self._static:
+            self.name = f"{socket.gethostname()}-{self._child.pid}"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -82,17 +100,36 @@ class WorkerChild:
             self._child.stdin.write(b"go\n")
             self._child.stdin.close()
 
-    def check(self) -> None:
-        """Raise when the worker has ended by itself.
+    def keep(self) -> None:
+        """From now on, start it again when it crashes; before, :meth:`check` raises at once."""
+        self._kept = True
+
+    def check(self) -> str | None:
+        """Return in words that the worker has crashed, once each time; it is started again after a growing pause.
 
         Raises
         ------
         HeadraceError
-            With its last words.
+            With its last words, when it has ended without a crash, crashes again and again, or was not to be kept.
         """
         status = self._child.poll()
-        if status is not None:
-            raise HeadraceError(f"the worker has ended with status {status}; its last words: {self._last_words()}")
+        if status is None:
+            return None
+        if self._due is not None:
+            if time.monotonic() >= self._due:
+                self._due = None
+                self._spawn()
+                self.go()
+            return None
+        said = f"status {status}; its last words: {self._last_words()}"
+        if not self._kept or status == 0:
+            raise HeadraceError(f"the worker has ended with {said}")
+        self._crashes = 1 if time.time() - self._started > _STEADY_S else self._crashes + 1
+        if self._crashes == _CRASHES:
+            raise HeadraceError(f"the worker has crashed {_CRASHES} times, soon after each start, now with {said}")
+        pause = _PAUSES_S[self._crashes - 1]
+        self._due = time.monotonic() + pause
+        return f"The worker has crashed with {said}. It is started again" + (f" in {pause:g} s." if pause else ".")
 
     def stop(self) -> None:
         """Let the worker leave with everything durable; wait for that."""
@@ -102,8 +139,9 @@ class WorkerChild:
                 self._child.wait(_STOP_S)
 
     def _last_words(self) -> str:
-        self._log.seek(0)
-        lines = [line.strip() for line in self._log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        self._log.seek(self._begin)
+        text = _ESCAPES.sub("", self._log.read().decode("utf-8", "replace"))
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
         own = [line for line in lines if line.startswith("headrace")]
         return (own or lines or ["none"])[-1]
 

@@ -63,6 +63,7 @@ class Deployment:
                 while not self.report().get("partitions"):
                     self.check()
                     time.sleep(_LOOK_S)
+                self._worker.keep()
             self._running = stack.pop_all()
         return self
 
@@ -72,15 +73,17 @@ class Deployment:
         self._running.__exit__(kind, error, trace)
 
     def check(self) -> None:
-        """Raise when the worker, the broker or the store has ended by itself.
+        """Start the worker again when it has crashed, and say so; raise when the broker or the store has ended.
 
         Raises
         ------
         HeadraceError
-            With its last words.
+            With the last words of what has ended; of the worker, when it does not come up or crashes again and again.
         """
         self._services.check()
-        self._worker.check()
+        said = self._worker.check()
+        if said:
+            self._console.print(said, style="yellow")
 
     def report(self) -> dict[str, Any]:
         """Return what the worker last said of itself (``streams.watching.status``); nothing before its first word."""

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 
 from contracts.events import MAX_ID_BYTES
 from serving import answers, wire
+from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS, Answer
 from serving.routes.parameters import DEFAULT_N, MAX_N, MAX_NAMED, Wanted
@@ -49,7 +50,7 @@ class Asked(Wanted):
         return self
 
 
-def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS) -> list[BaseRoute]:
+def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS, naming: Naming = as_given) -> list[BaseRoute]:
     """Return the routes; parameters as for :func:`serving.routes.lists.routes`."""
 
     async def ask(asked: Annotated[Asked, Body(openapi_examples=_EXAMPLES)]) -> Response:
@@ -65,7 +66,7 @@ def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS) -> list[BaseRou
 
     async def _answer(asked: Asked) -> Answer:
         wishes, namespace = asked.wishes(), asked.namespace
-        user = None if asked.user is None else str(asked.user)
+        user = None if asked.user is None else naming(str(asked.user))
         recent = [str(item) for item in asked.recent or ()]
         if asked.candidates is not None:
             candidates = [str(item) for item in asked.candidates]

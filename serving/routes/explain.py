@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from contracts.events import MAX_ID_BYTES
 from serving import words
 from serving.evidence import Near, Taste, evidence
+from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.routes.parameters import Identifier, Name
 from serving.routes.route import answered, route
@@ -63,8 +64,8 @@ class Where(BaseModel):
     namespace: Name | None = Field(None, description="Of this deployment; by default the active one.")
 
 
-def routes(reader: Reader) -> list[BaseRoute]:
-    """Return the routes."""
+def routes(reader: Reader, naming: Naming = as_given) -> list[BaseRoute]:
+    """Return the routes; parameters as for :func:`serving.routes.lists.routes`."""
 
     async def explain(
         request: Request, user: Identifier, item: Identifier, where: Annotated[Where, Query()]
@@ -75,6 +76,7 @@ def routes(reader: Reader) -> list[BaseRoute]:
         items go with it. In ids a slash is written `%2F`.
         """
         user, item = _ids_of(request)
+        user = naming(user)
         keys = await reader.namespace(where.namespace)
         stored = await reader.user_list(user, keys)
         neighbours = await reader.similar(item, keys)

@@ -9,6 +9,7 @@ from fastapi import Query, Response
 from starlette.routing import BaseRoute
 
 from serving import answers, wire
+from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
 from serving.routes.caching import NOT_MODIFIED, cached
@@ -18,7 +19,7 @@ from serving.routes.quick import Quick
 from serving.routes.route import Shortcut, route
 
 
-def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS) -> list[BaseRoute]:
+def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS, naming: Naming = as_given) -> list[BaseRoute]:
     """Return the routes.
 
     Parameters
@@ -27,6 +28,8 @@ def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS) -> list[BaseRou
         Where lists come from.
     fallbacks : sequence of str
         What is shown to a user who has no list, in this order.
+    naming : Naming
+        How users are called in the store.
     """
 
     async def recommend(user: Identifier, wanted: Annotated[Wanted, Query()], tag: Tag = None) -> Response:
@@ -35,7 +38,7 @@ def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS) -> list[BaseRou
         `stage` says which. A list of his own never holds what he has had, nor what is withheld, and it is not filled
         up where it runs short: what everyone is shown may hold what he has had.
         """
-        answer = await answers.for_user(reader, user, wanted.wishes(), wanted.namespace, fallbacks)
+        answer = await answers.for_user(reader, naming(user), wanted.wishes(), wanted.namespace, fallbacks)
         entries = await wire.entries(reader, answer.namespace, answer.items, wanted.titles, wanted.explain)
         return cached(wire.recommended(answer, entries), answer.version, answer.time, tag, private=True)
 
@@ -71,7 +74,7 @@ def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS) -> list[BaseRou
         return made
 
     return [
-        reading("/recommend/{user:id}", recommend, wire.Recommended, Wanted, Quick(reader)),
+        reading("/recommend/{user:id}", recommend, wire.Recommended, Wanted, Quick(reader, naming)),
         reading("/similar/{item:id}", similar, wire.Listed, Paged),
         reading("/popular", popular, wire.Listed, Everyones),
         reading("/trending", trending, wire.Listed, Everyones),

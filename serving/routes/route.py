@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from fastapi import Response
@@ -11,10 +11,8 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from serving import problems
-
-Role = Literal["open", "read", "write", "admin"]
-"""What a caller must be allowed to do; ``open`` = nothing."""
-
+from serving.access import Role
+from serving.edge import admit
 
 Shortcut = Callable[[Scope, Receive, Send], Awaitable[bool]]
 """Answers a request, or returns that it cannot."""
@@ -35,7 +33,9 @@ class Route(APIRoute):
     shortcuts: Sequence[Shortcut] = ()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Answer a request, if its caller may ask it."""
+        if self.role != "open":
+            admit(scope, self.role)
         if scope["method"] == "GET":
             for shortcut in self.shortcuts:
                 if await shortcut(scope, receive, send):
@@ -57,14 +57,17 @@ def route(
     answer : type
         What it answers with.
     *errors : int
-        The statuses of its errors.
+        The statuses of its own errors; those that any request may meet are added.
     role : Role
         Who may use it.
     methods : sequence of str
     **more
         Further arguments of FastAPI's ``APIRoute``.
     """
-    responses = problems.documented(*errors) | more.pop("responses", {})
+    always = {401, 414, 429} if role == "open" else {401, 403, 414, 429}
+    if not {"GET", "HEAD"}.issuperset(methods):
+        always |= {400, 413}
+    responses = problems.documented(*sorted({*errors, *always})) | more.pop("responses", {})
     made = Route(path, endpoint, response_model=answer, responses=responses, methods=list(methods), **more)
     made.role = role
     return made

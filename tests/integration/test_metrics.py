@@ -19,6 +19,8 @@ from contracts.events import Click, Rating
 from contracts.topics import CLICKS, topic_name
 from infra.settings import Settings
 from serving.api import create_app
+from serving.edge import Limits
+from serving.metrics import ServingMetrics
 from serving.reader import Reader
 from tests.worker import publish, raw_producer, working
 
@@ -133,6 +135,20 @@ def test_the_service_counts_every_answer_by_route_and_status(redis_url: str, nam
     }
     assert alone(found, "headrace_redis_failures_total") == 0
     exposed |= found
+
+
+def test_what_is_refused_before_it_has_a_route_is_counted_too(redis_url: str, namespace: str) -> None:
+    async def asked() -> Samples:
+        reader = Reader(redis_url, namespace)
+        metrics = ServingMetrics(reader)
+        app = create_app(reader, limits=Limits(per_s=1e-6, burst=1), metrics=metrics)
+        transport = httpx.ASGITransport(app)
+        async with reader, httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            for _ in range(2):
+                await client.get("/popular")
+        return samples(bytes(metrics.answer().body).decode())
+
+    assert labelled(asyncio.run(asked()), f"{HTTP}_count", "status") == {"200": 1, "429": 1}
 
 
 def test_a_store_that_is_away_is_counted() -> None:

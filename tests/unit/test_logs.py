@@ -65,6 +65,7 @@ def test_no_secret_is_ever_in_a_line(form: str, capsys: pytest.CaptureFixture[st
     log = logging.getLogger("a")
     log.warning("cannot reach %s with %r", URL, CLIENT)
     log.warning("an address of another: redis://bob:hunter2@host/0 and sasl.password=hunter2, token: 'hunter2'")
+    log.warning("refused {'Authorization': 'Bearer %s'} and %s", "hunter2", "hr_" + "hunter2" * 5)
     log.warning("given", extra={"password": PASSWORDS[1], "url": URL})
     try:
         raise RuntimeError(f"refused {PASSWORDS[0]}")
