@@ -149,10 +149,8 @@ class Serving(_Section, frozen=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     leave_s: Annotated[float, Meta(ge=0, le=600)] = 1.0  # from SIGTERM, when /ready becomes 503, to the last request
-    fallbacks: Annotated[tuple[Literal["popular", "trending", "latest"], ...], Meta(min_length=1)] = (
-        "popular",
-        "trending",
-        "latest",
+    fallbacks: Annotated[list[Literal["popular", "trending", "latest"]], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["popular", "trending", "latest"]
     )  # what users without a list are shown, in this order
     keys: list[ApiKey] = []  # none = everybody may do everything, on a loopback address only
     requests_per_s: Annotated[float, Meta(ge=0)] = 0.0  # of one key, or of an address without one; 0 = no limit

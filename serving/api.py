@@ -15,6 +15,7 @@ from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
 from serving.routes import asking, explain, health, lists
+from serving.routes.route import Route
 
 DESCRIPTION = "Recommendations that follow every event: read lists, ask for guests, see why."
 
@@ -69,6 +70,19 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
+    if keyring:
+        _document_keys(app)
     app.add_middleware(Edge, keyring or Keyring(), limits or Limits())
     app.add_middleware(Measured, metrics=metrics)  # around the edge: what that refuses is counted too
     return app
+
+
+def _document_keys(app: FastAPI) -> None:
+    """Let OpenAPI say that an API key is needed, and of which role."""
+    document = app.openapi()
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for route in app.routes:
+        if isinstance(route, Route) and route.role != "open" and route.include_in_schema:
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
+                operation["security"] = [{"key": [route.role]}]

@@ -140,9 +140,12 @@ class Reader:
         self, names: Sequence[str], category: str | None = None, keys: Keys | None = None
     ) -> list[ItemList | None]:
         """Return the shared lists of these names, e.g. ``popular``, of a category or of all; ``None`` where absent."""
-        keys = keys or await self._followed()
-        names = [keys.shared(name, category) for name in names]
-        return [self._shared(key, value) for key, value in zip(names, await self._values(names), strict=True)]
+        return await self.shared_of([(name, category) for name in names], keys or await self._followed())
+
+    async def shared_of(self, wanted: Sequence[tuple[str, str | None]], keys: Keys) -> list[ItemList | None]:
+        """Return the shared lists of these (name, category), category ``None`` = of all; ``None`` where absent."""
+        places = [keys.shared(name, category) for name, category in wanted]
+        return [self._shared(key, value) for key, value in zip(places, await self._values(places), strict=True)]
 
     def _shared(self, key: str, value: bytes | None) -> ItemList | None:
         # Asked for again and again and changed once a second: the last that was read is kept decoded.

@@ -27,6 +27,7 @@ _EXAMPLES = {
         "value": {"user": "ann", "candidates": ["50", "181", "258"], "explain": True},
     },
 }
+_ANSWER = wire.RECOMMENDED | {"stage": "session", "version": None}
 
 
 class Asked(Wanted):
@@ -75,4 +76,4 @@ def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS, naming: Naming 
             return await answers.for_user(reader, user, wishes, namespace, fallbacks)
         return await answers.for_guest(reader, recent, wishes, namespace, fallbacks)
 
-    return [route("/recommend", ask, wire.Recommended, 404, 422, 503, role="read", methods=["POST"])]
+    return [route("/recommend", ask, wire.Recommended, 404, 422, 503, role="read", example=_ANSWER, methods=["POST"])]

@@ -56,6 +56,24 @@ class Explained(TypedDict):
     near: Annotated[list[NearShown], Field(description="What goes with it and is of this user, closest first.")]
 
 
+_EXAMPLE = {
+    "item": "1196",
+    "title": "Star Wars V",
+    "namespace": "main",
+    "version": "1790000000.17",
+    "time": 1790000001234,
+    "because": "number 1 of 100 on the list, because of Star Wars IV: people who had it went on to this",
+    "listed": True,
+    "withheld": False,
+    "rank": 1,
+    "score": 5.213,
+    "rating": None,
+    "reasons": ["followed", "260"],
+    "taste": {"score": 3.1, "below": 99, "of": 99},
+    "near": [{"item": "260", "title": "Star Wars IV", "score": 0.98, "rank": None}],
+}
+
+
 class Where(BaseModel):
     """Where to look."""
 
@@ -105,7 +123,7 @@ def routes(reader: Reader, naming: Naming = as_given) -> list[BaseRoute]:
         }
         return answered(body)
 
-    return [route("/explain/{user:id}/{item:id}", explain, Explained, 404, 422, 503, role="read")]
+    return [route("/explain/{user:id}/{item:id}", explain, Explained, 404, 422, 503, role="read", example=_EXAMPLE)]
 
 
 def _ids_of(request: Request) -> tuple[str, str]:

@@ -38,7 +38,7 @@ def routes(reader: Reader, leaving: Callable[[], bool], metrics: ServingMetrics)
         return answered(State("ready")) if reason is None else problems.problem(503, reason)
 
     return [
-        route("/health", health, State, role="open"),
-        route("/ready", ready, State, 503, role="open"),
+        route("/health", health, State, role="open", example=State("ok")),
+        route("/ready", ready, State, 503, role="open", example=State("ready")),
         route("/metrics", metrics.answer, None, role="read", include_in_schema=False),
     ]

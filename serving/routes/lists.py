@@ -68,8 +68,9 @@ def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS, naming: Naming 
         body = {"namespace": listing.namespace, "time": listing.time, "items": entries}
         return cached(body, None, listing.time, tag)
 
-    def reading(path: str, endpoint: Any, answer: type, model: type[Paged], *before: Shortcut) -> BaseRoute:
-        made = route(path, endpoint, answer, 404, 422, 503, role="read", responses=NOT_MODIFIED)
+    def reading(path: str, endpoint: Any, answer: Any, model: type[Paged], *before: Shortcut) -> BaseRoute:
+        example = wire.RECOMMENDED if answer is wire.Recommended else wire.LISTED
+        made = route(path, endpoint, answer, 404, 422, 503, role="read", example=example, responses=NOT_MODIFIED)
         made.shortcuts = (*before, direct(endpoint, model))
         return made
 

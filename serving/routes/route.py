@@ -44,7 +44,15 @@ class Route(APIRoute):
 
 
 def route(
-    path: str, endpoint: Any, answer: Any, *errors: int, role: Role, methods: Sequence[str] = ("GET",), **more: Any
+    path: str,
+    endpoint: Any,
+    answer: Any,
+    *errors: int,
+    role: Role,
+    example: Any = None,
+    methods: Sequence[str] = ("GET",),
+    responses: dict[int | str, dict[str, Any]] | None = None,
+    **more: Any,
 ) -> Route:
     """Return a route.
 
@@ -60,15 +68,22 @@ def route(
         The statuses of its own errors; those that any request may meet are added.
     role : Role
         Who may use it.
+    example : object
+        An answer, for the documentation.
     methods : sequence of str
+    responses : dict, optional
+        What else OpenAPI should say of statuses.
     **more
         Further arguments of FastAPI's ``APIRoute``.
     """
     always = {401, 414, 429} if role == "open" else {401, 403, 414, 429}
     if not {"GET", "HEAD"}.issuperset(methods):
         always |= {400, 413}
-    responses = problems.documented(*sorted({*errors, *always})) | more.pop("responses", {})
-    made = Route(path, endpoint, response_model=answer, responses=responses, methods=list(methods), **more)
+    documented = problems.documented(*sorted({*errors, *always})) | (responses or {})
+    status = more.get("status_code", 200)
+    if example is not None:
+        documented[status] = {**documented.get(status, {}), "content": {"application/json": {"example": example}}}
+    made = Route(path, endpoint, response_model=answer, responses=documented, methods=list(methods), **more)
     made.role = role
     return made
 

@@ -258,7 +258,8 @@ def test_a_redis_that_hangs_gives_503_within_a_second_and_later_the_right_answer
         os.kill(store.pid, signal.SIGSTOP)
         try:
             started = time.monotonic()
-            responses = deployment.get_all(["/recommend/ann"] * 20)
+            paths = ["/recommend/ann", "/recommend/ann?explain=1", "/explain/ann/a", "/popular", "/ready"]
+            responses = deployment.get_all(paths * 20)
             assert time.monotonic() - started < 1.5  # a second, and room for a busy machine
             assert {refusal(response) for response in responses} == {(503, "unavailable")}
             assert refusal(deployment.get("/recommend/ann")) == (503, "unavailable")  # while connecting anew
@@ -282,3 +283,14 @@ def test_openapi_describes_answers_parameters_and_errors(deployment: Deployment)
     assert [answer(status) for status in ("200", "404", "422", "503")] == ["Recommended", *3 * ["Problem"]]
     shown = document["components"]["schemas"]["Recommended"]["properties"]
     assert shown.keys() == {"stage", "namespace", "version", "time", "items"}
+
+
+def test_openapi_gives_an_example_of_every_answer_and_says_what_every_parameter_is(deployment: Deployment) -> None:
+    document = deployment.get("/openapi.json").json()
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            answer = next(route["responses"][status] for status in ("200", "202") if status in route["responses"])
+            assert "example" in next(iter(answer["content"].values())), f"{method} {path}"
+            for parameter in route.get("parameters", ()):
+                known = parameter["in"] == "path" or parameter.get("description")
+                assert known, f"{method} {path}: {parameter['name']}"
