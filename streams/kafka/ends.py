@@ -67,7 +67,8 @@ def end_offsets(kafka: Mapping[str, Any], places: Iterable[Place]) -> dict[Place
         When the broker does not say; it may a moment later.
     """
     asked = list(places)
-    return _answered(_asked(_client(kafka, asked), asked, OffsetSpec.latest()))
+    client = _client(kafka, asked)
+    return _answered(_asked(client, asked, OffsetSpec.latest()))
 
 
 def _client(kafka: Mapping[str, Any], places: Iterable[Place]) -> AdminClient:
