@@ -18,6 +18,7 @@ from collections.abc import Mapping
 import faust
 import mode
 from faust.app.base import BootStrategy
+from prometheus_client import CollectorRegistry
 
 from infra import logs
 from infra.errors import HeadraceError
@@ -70,7 +71,7 @@ def create_app(settings: Settings, topics: Mapping[str, Found], start_up: StartU
     Raises
     ------
     HeadraceError
-        When Redis does not answer, or topics do not fit together.
+        When Redis does not answer, topics do not fit together, or metrics cannot be served.
     """
     app = _App(
         f"{settings.kafka.prefix}-{settings.namespace}",
@@ -81,7 +82,9 @@ def create_app(settings: Settings, topics: Mapping[str, Found], start_up: StartU
         datadir=str(settings.home_dir / "faust"),
     )
     app.failure = None
-    app.service(_Worker(app, settings, topics, start_up))
+    worker = _Worker(app, settings, topics, start_up)
+    expose(worker.metrics(), settings.metrics)
+    app.service(worker)
     return app
 
 
@@ -133,6 +136,10 @@ class _Worker(mode.Service):
             "the start has stood still for {:.0f} s",
         )
 
+    def metrics(self) -> CollectorRegistry:
+        """Return what Prometheus may read of it."""
+        return metrics.registry(lambda: self._clocks.said, self._parts.status)
+
     async def on_start(self) -> None:
         """Bring the model to the end of the log and take over the item records, then join the group."""
         self._app.flow_control.resume()  # nobody else does while Faust's own consumer is off
@@ -141,7 +148,6 @@ class _Worker(mode.Service):
             self._start_watchdog.start()
         try:
             self._parts.status.start_up.done("app")
-            expose(metrics.registry(lambda: self._clocks.said, self._parts.status), self._settings.metrics)
             await asyncio.to_thread(refuse_unfinished, self._settings)
             await self.add_runtime_dependency(self._clocks)
             await recover(self._parts, self.add_runtime_dependency, _load_kernels, self.log.info)
