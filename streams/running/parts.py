@@ -63,6 +63,7 @@ class Parts:
     status: Status
     outbox: Outbox
     log: LearningLog
+    lists: ListMaker
     applier: Applier
     barrier: Barrier
     ownership: Ownership
@@ -194,7 +195,7 @@ def build(
         refused=ownership.refused,
     )  # fmt: skip
     return Parts(
-        partitions, engine, store, epochs, status, outbox, log, applier, barrier, ownership, shelf, neighbours,
+        partitions, engine, store, epochs, status, outbox, log, lists, applier, barrier, ownership, shelf, neighbours,
         steward, checkpoints, forgetting, log_reader, item_reader, mark_reader, consumer,
     )  # fmt: skip
 
