@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 import socket
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from infra.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from serving.writing import Writing
 
 
 @click.command()
@@ -57,9 +61,38 @@ def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
     from commands.reading import open_reader
     from serving.api import create_app
 
-    app = create_app(open_reader(settings, url), settings.model.list_length)
+    app = create_app(open_reader(settings, url), settings.model.list_length, _writing(settings, url))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Serving on http://{shown}:{port}   (Ctrl-C ends it)")
     server.run(sockets=[listener])
+
+
+def _writing(settings: Settings, url: str) -> Writing:
+    """Return what the writing half of the service needs; without a broker it refuses, and lists are served."""
+    from pathlib import Path
+
+    import msgspec
+
+    from commands.people import PeopleOf
+    from infra.errors import BrokerError
+    from infra.local import find_broker
+    from serving.writing import Writing, topics
+    from streams.publishing.live import LivePublisher
+
+    serving = settings.serving
+    limits: dict[str, Any] = {
+        "topics": topics(settings.kafka.prefix),
+        "events_at_once": serving.events_at_once,
+        "waiting": serving.waiting,
+        "streams": serving.streams,
+        "lexicon": Path(serving.lexicon) if serving.lexicon else None,
+    }
+    try:
+        found = find_broker(settings)
+    except BrokerError as error:
+        click.secho(f"Publishing is refused: {error}", fg="yellow", err=True)
+        return Writing(**limits)
+    found = msgspec.structs.replace(found, redis=msgspec.structs.replace(found.redis, url=url))
+    return Writing(LivePublisher(found), PeopleOf(found), **limits)

@@ -137,8 +137,8 @@ _telling = msgspec.json.Decoder(_Telling)
 def kind_of(value: bytes | Raw) -> type[Event]:
     """Return which event a JSON object is where no topic says it.
 
-    With ``rating`` a rating, with ``items`` and ``list`` an impression, with ``item`` but no ``user`` an item, with both
-    a click, with ``user`` alone a user.
+    With ``rating`` a rating, with ``items`` and ``list`` an impression, with ``item`` but no ``user`` an item, with
+    both a click, with ``user`` alone a user.
 
     Raises
     ------
@@ -157,9 +157,7 @@ def kind_of(value: bytes | Raw) -> type[Event]:
     raise msgspec.ValidationError("an event names a 'user', an 'item' or both")
 
 
-def decode(
-    kind: type[E], value: bytes | Raw | None, key: bytes | None, timestamp: int, *, any_key: bool = False
-) -> E:
+def decode(kind: type[E], value: bytes | Raw | None, key: bytes | None, timestamp: int, *, any_key: bool = False) -> E:
     """Decode and validate one message.
 
     Parameters

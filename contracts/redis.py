@@ -80,6 +80,10 @@ class Keys:
         """String, JSON: the metadata that a page needs."""
         return f"{self._root}:item:{{{_escape(item)}}}"
 
+    def content(self, item: str) -> str:
+        """Private, string, JSON: ``{"text", "vector"}``, what an item's record says beyond its page; absent without."""
+        return f"{self._root}:content:{{{_escape(item)}}}"
+
     def user_vector(self, user: str) -> str:
         """String, binary: the published user embedding, see :func:`encode_vector`."""
         return f"{self._root}:vector:user:{{{_escape(user)}}}"

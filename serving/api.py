@@ -9,10 +9,12 @@ from fastapi import FastAPI
 
 from serving import problems
 from serving.reader import Reader
-from serving.routes import health, lists
+from serving.routes import events, health, items, lists, users
+from serving.waiting import Waiting
+from serving.writing import Writing
 
 
-def create_app(reader: Reader, list_length: int) -> FastAPI:
+def create_app(reader: Reader, list_length: int, writing: Writing | None = None) -> FastAPI:
     """Build the application.
 
     Parameters
@@ -21,16 +23,28 @@ def create_app(reader: Reader, list_length: int) -> FastAPI:
         Where lists come from; the application closes it when it stops.
     list_length : int
         The largest ``n`` that may be asked for.
+    writing : Writing, optional
+        Where what is published goes; without it every such request is refused.
     """
+    writing = writing or Writing()
+    publisher = writing.publisher
+    waiting = Waiting(reader, writing.topics, writing.waiting)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with reader:
             yield
+        await publisher.close()
 
     app = FastAPI(
         title="Headrace",
-        routes=[*lists.routes(reader, list_length), *health.routes(reader)],
+        routes=[
+            *lists.routes(reader, list_length, waiting),
+            *health.routes(reader),
+            *events.routes(publisher, writing.events_at_once),
+            *items.routes(reader, publisher, waiting),
+            *users.routes(publisher, writing.people),
+        ],
         lifespan=lifespan,
         redirect_slashes=False,
     )

@@ -75,7 +75,9 @@ def take(
     for index, raw in _parts(body, media_type):
         number += 1
         if number > most:
-            raise InvalidBody(f"more than {most:,} in one request; send them in several, or raise serving.events_at_once")
+            raise InvalidBody(
+                f"more than {most:,} in one request; send them in several, or raise serving.events_at_once"
+            )
         try:
             taken.events.append(_event(raw, kinds, now, f"{index} {key}" if key else None))
         except InvalidEvent as error:
@@ -129,7 +131,9 @@ def one(kind: type[E], fields: Mapping[str, Any], name: str, identifier: str, no
         When it cannot be used, or its fields name another id.
     """
     if str(fields.get(name, identifier)) != identifier:
-        raise InvalidEvent("bad id", f"the path names {identifier[:80]!r} and the body another {name}; leave it out there")
+        raise InvalidEvent(
+            "bad id", f"the path names {identifier[:80]!r} and the body another {name}; leave it out there"
+        )
     try:
         raw = msgspec.json.encode({**fields, name: identifier})
     except UnicodeEncodeError as error:

@@ -110,6 +110,15 @@ class Reader:
         records = await self._many(ItemRecord, [keys.item(item) for item in items])
         return {item: record for item, record in zip(items, records, strict=True) if record is not None}
 
+    async def record(self, item: str) -> dict[str, Any] | None:
+        """Return all fields of an item's record, ``None`` where there is none or it says that the item is deleted."""
+        keys = await self._followed()
+        page, content = await self._ask(("MGET", keys.item(item), keys.content(item)))
+        found: dict[str, Any] = {
+            name: value for part in (page, content) if part for name, value in orjson.loads(part).items()
+        }
+        return None if not found or found.get("deleted") else found
+
     async def withheld(self, items: Collection[str], keys: Keys | None = None) -> frozenset[str]:
         """Return those of the items that must not be shown, as things stood when Redis last answered or later."""
         keys = keys or await self._followed()

@@ -8,7 +8,7 @@ partition :data:`STEWARD`. Calls block; the worker makes them in threads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import redis
@@ -25,6 +25,15 @@ _MEMBERS = 1000
 
 Offsets = Mapping[tuple[str, int], int]
 """(topic, partition) → offset of the next message."""
+
+
+class Page(NamedTuple):
+    """An item's record as it stands in the store."""
+
+    item: str
+    shown: bytes  # JSON: what pages show of it
+    content: bytes | None  # JSON: the rest, None where there is none
+    withheld: bool
 
 
 class Store:
@@ -241,12 +250,14 @@ class Store:
         commands += [("SET", keys.item_vector(item), value) for item, value in vectors]
         return self._write_for_all(commands + self._written(written), epoch)
 
-    def write_metadata(self, items: Sequence[tuple[str, bytes, bool]], epoch: int | None) -> bool:
-        """Write what pages show of items, given as (item, value, withheld), and which must not be shown."""
+    def write_metadata(self, items: Sequence[Page], epoch: int | None) -> bool:
+        """Write what pages show of items, and which must not be shown."""
         keys = self._keys
-        commands: list[Command] = [("SET", keys.item(item), value) for item, value, _ in items]
-        commands += _members("SADD", keys.withheld, [item for item, _, withheld in items if withheld])
-        commands += _members("SREM", keys.withheld, [item for item, _, withheld in items if not withheld])
+        commands: list[Command] = [("SET", keys.item(page.item), page.shown) for page in items]
+        contents = [(keys.content(page.item), page.content) for page in items]
+        commands += [("DEL", key) if content is None else ("SET", key, content) for key, content in contents]
+        commands += _members("SADD", keys.withheld, [page.item for page in items if page.withheld])
+        commands += _members("SREM", keys.withheld, [page.item for page in items if not page.withheld])
         return self._write_for_all(commands, epoch)
 
     def write_handled(self, records: Offsets, epoch: int | None) -> bool:

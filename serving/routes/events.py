@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Header, Request, Response
 from starlette.routing import BaseRoute
@@ -48,7 +48,7 @@ def routes(publisher: Publisher, at_once: int) -> list[BaseRoute]:
         Events of one request, at most.
     """
 
-    async def events(request: Request, key: Annotated[str | None, KEY] = None) -> Response:
+    async def events(request: Request, key: str | None = KEY) -> Response:
         """Publish events: one object, an array of them, or one a line (`application/x-ndjson`).
 
         An object with `rating` is a rating, one with `items` and `list` a list that was shown, all others are clicks.

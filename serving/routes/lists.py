@@ -5,11 +5,13 @@ from __future__ import annotations
 from fastapi import Query, Response
 from starlette.routing import BaseRoute
 
+from contracts.tokens import MAX_LENGTH, decode_token
 from serving import answers
 from serving.reader import Reader
 from serving.recommend import Answer, Wishes
 from serving.routes.parameters import DEFAULT_N, Identifier, ids
 from serving.routes.route import answered, route
+from serving.waiting import Waiting
 
 CATEGORIES = Query([], description="Only items of one of these; repeat it, or separate names by commas.")
 PER_CATEGORY = Query(0, ge=0, description="At most so many items of one category, an item's first; 0 = any number.")
@@ -18,7 +20,13 @@ OF_CATEGORY = Query(None, description="Of this category only; none where it has 
 EXCLUDED = Query([], description="Items to leave out; repeat it, or separate ids by commas.")
 
 
-def routes(reader: Reader, list_length: int) -> list[BaseRoute]:
+AFTER = Query(None, max_length=MAX_LENGTH, description="A token of what was published: wait until the list shows it.")
+WAIT = Query(1000, ge=0, le=10_000, description="Milliseconds that `after` may wait; then the list comes as it is.")
+FRESH = "Headrace-Fresh"
+"""Header of an answer to ``after``: whether the list shows what the token stands for."""
+
+
+def routes(reader: Reader, list_length: int, waiting: Waiting) -> list[BaseRoute]:
     """Return the routes.
 
     Parameters
@@ -27,6 +35,8 @@ def routes(reader: Reader, list_length: int) -> list[BaseRoute]:
         Where lists come from.
     list_length : int
         The largest ``n`` that may be asked for.
+    waiting : Waiting
+        Tells when a list shows what was published.
     """
     count = Query(min(DEFAULT_N, list_length), ge=1, le=list_length, description="At most so many items.")
 
@@ -37,10 +47,14 @@ def routes(reader: Reader, list_length: int) -> list[BaseRoute]:
         per_category: int = PER_CATEGORY,
         per_brand: int = PER_BRAND,
         n: int = count,
+        after: str | None = AFTER,
+        wait: int = WAIT,
     ) -> Response:
         """Recommend items to a user: his own list, or what is popular while he has none."""
+        fresh = await waiting.until(decode_token(after), wait / 1000) if after is not None else None
         wishes = Wishes(frozenset(ids(category)), per_category, per_brand)
-        return answered(await answers.for_user(reader, user, n, ids(exclude), wishes))
+        headers = {} if fresh is None else {FRESH: str(fresh).lower()}
+        return answered(await answers.for_user(reader, user, n, ids(exclude), wishes), headers=headers)
 
     async def similar(item: Identifier, exclude: list[str] = EXCLUDED, n: int = count) -> Response:
         """List an item's neighbours; none while nothing is known of it."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Literal
+from urllib.parse import quote
 
 import orjson
 from fastapi import Response
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
 
 from serving import problems
 
@@ -19,6 +22,12 @@ class Route(APIRoute):
     """A route that knows who may use it."""
 
     role: Role = "admin"
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match the path as it was sent, before it is decoded: a slash within an id parts nothing."""
+        raw = scope.get("raw_path")
+        path = raw.decode("latin-1") if raw is not None else quote(scope["path"])
+        return super().matches({**scope, "path": path})
 
 
 def route(

@@ -65,8 +65,8 @@ class LivePublisher:
             return []
         if len(self._client) + len(events) > self._most:
             raise Overloaded(
-                f"{len(self._client):,} events wait to be sent to Kafka and there is room for {self._most:,}: nothing of "
-                "this was sent; try again later, or with fewer events"
+                f"{len(self._client):,} events wait to be sent to Kafka and there is room for {self._most:,}: nothing "
+                "of this was sent; try again later, or with fewer events"
             )
         batch = _Batch(len(events), asyncio.get_running_loop())
         for index, event in enumerate(events):
@@ -75,8 +75,8 @@ class LivePublisher:
         if batch.failed:
             cause = f" ({self._last_error})" if self._last_error else ""
             raise Unpublished(
-                f"Kafka has not acknowledged {batch.failed:,} of {len(events):,} events: {batch.reason}{cause}; send the "
-                "same again, with the same Idempotency-Key or ids, and what did arrive counts once"
+                f"Kafka has not acknowledged {batch.failed:,} of {len(events):,} events: {batch.reason}{cause}; send "
+                "the same again, with the same Idempotency-Key or ids, and what did arrive counts once"
             )
         self._last_error = ""
         return places

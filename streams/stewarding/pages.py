@@ -14,7 +14,7 @@ import orjson
 
 from contracts.events import InvalidEvent, Item, decode, encode
 from infra import failpoints
-from serving.store import Store
+from serving.store import Page, Store
 from streams.applying.outbox import Outbox
 from streams.deadletters.letters import DeadLetters
 from streams.learning.log import LearningLog
@@ -88,7 +88,7 @@ class Pages:
 
     def _write(self, messages: list[ck.Message]) -> None:
         epoch = self._epoch
-        pages: dict[str, tuple[str, bytes, bool]] = {}
+        pages: dict[str, Page] = {}
         tombstones: list[ck.Message] = []
         for message in messages:
             place = message.topic(), message.partition()
@@ -98,7 +98,7 @@ class Pages:
             item, error = decode_item(message)
             if item is not None:
                 tombstones += [message] if message.value() is None else []
-                pages[item.item] = (item.item, page(item), self._withheld(item.item))
+                pages[item.item] = page(item, self._withheld(item.item))
             elif error is not None:
                 self._set_aside(message, error)
         written = dict(self._next)
@@ -138,7 +138,8 @@ def decode_item(message: ck.Message) -> tuple[Item | None, InvalidEvent | None]:
         return None, InvalidEvent("bad id", str(error))
 
 
-def page(item: Item) -> bytes:
-    """Return what pages show of an item, as it stands in the store."""
-    entry = {key: value for key, value in msgspec.to_builtins(item).items() if key not in ("text", "vector")}
-    return orjson.dumps(entry)
+def page(item: Item, withheld: bool) -> Page:
+    """Return an item's record as it stands in the store."""
+    fields = msgspec.to_builtins(item)
+    content = {name: fields.pop(name) for name in ("text", "vector") if fields.get(name) is not None}
+    return Page(item.item, orjson.dumps(fields), orjson.dumps(content) if content else None, withheld)

@@ -1,0 +1,78 @@
+"""What is kept of people, for the command and the service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any
+
+from infra.errors import HeadraceError
+from infra.settings import Settings
+from serving.people import Unanswered
+
+
+def exported(settings: Settings, user: str) -> dict[str, Any]:
+    """Return all that every namespace keeps of a person; loads the item model, which names the items.
+
+    Raises
+    ------
+    BrokerError
+        When Kafka does not answer.
+    """
+    from infra.redis import connect
+    from serving.holdings import Holdings
+    from streams.forgetting.person import home_of, person_of
+
+    holdings, home = Holdings(connect(settings.redis.url), settings.redis.prefix), home_of(settings, user)
+    return person_of(settings, user, {name: holdings.of(name, home, user) for name in holdings.namespaces()})
+
+
+def described(settings: Settings, user: str) -> dict[str, Any]:
+    """Return the attributes of a person as they were sent.
+
+    Raises
+    ------
+    BrokerError
+        When Kafka does not answer.
+    """
+    from streams.forgetting.person import attributes_of, home_of
+
+    return attributes_of(settings, user, home_of(settings, user))
+
+
+class PeopleOf:
+    """Tells what a deployment keeps of a person, one question after the other; see :class:`serving.people.People`.
+
+    What needs the item model runs in a process of its own that ends with its answer: the service holds no model.
+
+    Parameters
+    ----------
+    settings : Settings
+        With the addresses of the services.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._reading, self._exporting = asyncio.Semaphore(2), asyncio.Semaphore(1)
+
+    async def attributes(self, user: str) -> dict[str, Any]:
+        """Return what he was last described as."""
+        async with self._reading:
+            return await _answer(asyncio.to_thread(described, self._settings, user))
+
+    async def export(self, user: str) -> dict[str, Any]:
+        """Return all that is kept of him."""
+        async with self._exporting:
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                loop = asyncio.get_running_loop()
+                return await _answer(loop.run_in_executor(pool, exported, self._settings, user))
+
+
+async def _answer(asked: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return await asked
+    except (HeadraceError, BrokenProcessPool) as error:
+        raise Unanswered(str(error)) from error
