@@ -58,10 +58,13 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> socket
 def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
     import uvicorn
 
+    from commands.histories import history_of
     from commands.reading import open_reader
     from serving.api import create_app
 
-    app = create_app(open_reader(settings, url), settings.model.list_length, _writing(settings, url))
+    app = create_app(
+        open_reader(settings, url), settings.model.list_length, _writing(settings, url), history=history_of
+    )
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

@@ -49,7 +49,9 @@ class Keys:
         self.workers = (
             f"{self._root}:workers"  # hash: worker → JSON, what it says of itself, ``streams.watching.status``
         )
-        self.pulse = f"{self._root}:pulse"  # list, JSON: what all workers did, a beat every 2 s, ``streams.watching.pulse``
+        self.pulse = (
+            f"{self._root}:pulse"  # list, JSON: what all workers did, a beat every 2 s, ``streams.watching.pulse``
+        )
         self.names = f"{self._root}:names"  # private, hash: item key as :func:`name_field` → the item's id
         self.categories = f"{self._root}:categories"  # set: categories that have lists of their own, see :meth:`shared`
         self.partitions = f"{self._root}:partitions"  # private, integer: how many the users were shared out among

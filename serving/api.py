@@ -8,13 +8,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import problems
+from serving.live import History
 from serving.reader import Reader
-from serving.routes import events, health, items, lists, users
+from serving.routes import events, health, items, lists, live, page, users
 from serving.waiting import Waiting
 from serving.writing import Writing
 
 
-def create_app(reader: Reader, list_length: int, writing: Writing | None = None) -> FastAPI:
+def create_app(
+    reader: Reader, list_length: int, writing: Writing | None = None, history: History | None = None
+) -> FastAPI:
     """Build the application.
 
     Parameters
@@ -25,6 +28,8 @@ def create_app(reader: Reader, list_length: int, writing: Writing | None = None)
         The largest ``n`` that may be asked for.
     writing : Writing, optional
         Where what is published goes; without it every such request is refused.
+    history : History, optional
+        Reads users' stored states; without it nothing is said of what they did.
     """
     writing = writing or Writing()
     publisher = writing.publisher
@@ -44,6 +49,8 @@ def create_app(reader: Reader, list_length: int, writing: Writing | None = None)
             *events.routes(publisher, writing.events_at_once),
             *items.routes(reader, publisher, waiting),
             *users.routes(publisher, writing.people),
+            *live.routes(reader, history or (lambda state: ())),
+            *page.routes(),
         ],
         lifespan=lifespan,
         redirect_slashes=False,

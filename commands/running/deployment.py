@@ -1,4 +1,4 @@
-"""Broker, store, topics and one worker on this machine, for as long as a command needs them."""
+"""Broker, store, topics, one worker and the HTTP service on this machine, for as long as a command needs them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from commands.reading import ask
 from commands.running.child import WorkerChild
 from commands.running.live import step
+from commands.running.service import ServiceChild
 from infra.errors import StoreError
 from infra.jars import kafka_jars
 from infra.local import LocalServices
@@ -45,6 +46,8 @@ class Deployment:
         self._console = console
         self._services = LocalServices(settings, fresh=fresh)
         self._worker = WorkerChild(settings, options)
+        self._options = options
+        self._page: ServiceChild | None = None
         self._running = ExitStack()
         self._report: dict[str, Any] = {}
 
@@ -58,11 +61,16 @@ class Deployment:
                 done.append(f"{self.settings.kafka.bootstrap} and {self.settings.redis.url}")
             with step(self._console, "Topics") as done:
                 done += ensure_topics(self.settings)
+            page = stack.enter_context(ServiceChild(self.settings, self._options))
             with step(self._console, "Worker", "its first start compiles, for half a minute"):
                 self._worker.go()
                 while not self.report().get("partitions"):
                     self.check()
                     time.sleep(_LOOK_S)
+            with step(self._console, "Live page") as done:
+                page.wait()
+                done.append(page.url)
+            self._page = page
             self._running = stack.pop_all()
         return self
 
@@ -72,7 +80,7 @@ class Deployment:
         self._running.__exit__(kind, error, trace)
 
     def check(self) -> None:
-        """Raise when the worker, the broker or the store has ended by itself.
+        """Raise when the worker, the service, the broker or the store has ended by itself.
 
         Raises
         ------
@@ -81,6 +89,8 @@ class Deployment:
         """
         self._services.check()
         self._worker.check()
+        if self._page:
+            self._page.check()
 
     def report(self) -> dict[str, Any]:
         """Return what the worker last said of itself (``streams.watching.status``); nothing before its first word."""

@@ -85,4 +85,3 @@ class Pulse:
 
 def _alarms(report: _Report) -> dict[str, int]:
     return {name: scorer["alarms"] for name, scorer in report["scorers"].items()}
-
