@@ -38,9 +38,10 @@ async def _description(reader: Reader, item: str, count: int) -> dict[str, Any]:
     from msgspec.structs import asdict
 
     from serving import answers
+    from serving.recommend import Wishes
     from serving.values import ItemRecord
 
-    near = (await answers.similar(reader, item, count)).items
+    near = (await answers.similar(reader, item, Wishes(count))).items
     records = await reader.items([item, *(entry.item for entry in near)])
     titles = {name: record.title for name, record in records.items()}
     return asdict(records.get(item) or ItemRecord(item)) | {

@@ -43,10 +43,10 @@ def command(
     from serving import answers
     from serving.recommend import Wishes
 
-    wishes = Wishes(frozenset(categories))
+    wishes = Wishes(count, exclude=frozenset(excluded), categories=frozenset(categories))
 
     async def question(reader: Reader) -> tuple[Answer, dict[str, str]]:
-        answer = await answers.for_user(reader, user, count, excluded, wishes)
+        answer = await answers.for_user(reader, user, wishes)
         return answer, await answers.titles(reader, _named(answer))
 
     answer, titles = ask(load_settings(config, home=home), question)
@@ -97,7 +97,7 @@ def _print_table(user: str, answer: Answer, rows: list[dict[str, Any]]) -> None:
 def _heading(user: str, answer: Answer) -> str:
     from serving import words
 
-    if answer.time is None:
+    if answer.version is None or answer.time is None:
         own = f"{user} has no list yet"
     else:
         made = words.ago(time.time_ns() // 1_000_000 - answer.time)

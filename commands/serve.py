@@ -62,9 +62,7 @@ def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
     from commands.reading import open_reader
     from serving.api import create_app
 
-    app = create_app(
-        open_reader(settings, url), settings.model.list_length, _writing(settings, url), history=history_of
-    )
+    app = create_app(open_reader(settings, url), writing=_writing(settings, url), history=history_of)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

@@ -71,14 +71,14 @@ def pages(settings: Settings) -> Iterator[Callable[[str], Page]]:
     from commands.reading import open_reader
     from serving import answers
     from serving.reader import StoreUnavailable
-    from serving.recommend import EMPTY, PERSONAL
+    from serving.recommend import EMPTY, PERSONAL, Wishes
     from streams.publishing.simulator import SHOWN, Page
 
     reader = open_reader(settings, settings.redis.url)
 
     def page(user: str) -> Page:
         try:
-            answer = loop.run(answers.for_user(reader, user, SHOWN))
+            answer = loop.run(answers.for_user(reader, user, Wishes(SHOWN)))
         except StoreUnavailable:  # a page without a list: the visitors do not wait for it
             return Page(None, ())
         version = answer.version if answer.stage == PERSONAL else answer.stage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -10,13 +10,17 @@ from fastapi import FastAPI
 from serving import problems
 from serving.live import History
 from serving.reader import Reader
+from serving.recommend import FALLBACKS
 from serving.routes import events, health, items, lists, live, page, users
 from serving.waiting import Waiting
 from serving.writing import Writing
 
 
 def create_app(
-    reader: Reader, list_length: int, writing: Writing | None = None, history: History | None = None
+    reader: Reader,
+    fallbacks: Sequence[str] = FALLBACKS,
+    writing: Writing | None = None,
+    history: History | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -24,8 +28,8 @@ def create_app(
     ----------
     reader : Reader
         Where lists come from; the application closes it when it stops.
-    list_length : int
-        The largest ``n`` that may be asked for.
+    fallbacks : sequence of str
+        What is shown to a user who has no list, in this order.
     writing : Writing, optional
         Where what is published goes; without it every such request is refused.
     history : History, optional
@@ -44,7 +48,7 @@ def create_app(
     app = FastAPI(
         title="Headrace",
         routes=[
-            *lists.routes(reader, list_length, waiting),
+            *lists.routes(reader, waiting, fallbacks),
             *health.routes(reader),
             *events.routes(publisher, writing.events_at_once),
             *items.routes(reader, publisher, waiting),

@@ -15,7 +15,7 @@ from contracts.tokens import InvalidToken
 from serving.bodies import InvalidBody
 from serving.people import Unanswered
 from serving.publisher import Overloaded, Unpublished
-from serving.reader import StoreUnavailable
+from serving.reader import StoreUnavailable, UnknownNamespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,10 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         said = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
         return problem(422, said)
+
+    @app.exception_handler(UnknownNamespace)
+    async def unknown(_: Request, error: UnknownNamespace) -> Response:
+        return problem(404, str(error))
 
     @app.exception_handler(StoreUnavailable)
     async def unavailable(_: Request, error: StoreUnavailable) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -10,15 +11,19 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from contracts.redis import Keys
+from contracts.redis import Keys, decode_vector
 from serving.coalesce import Coalesced
 from serving.values import ItemList, ItemRecord, UserList, V, WorkerStatus, decode
+
+log = logging.getLogger(__name__)
 
 # A question may wait for one exchange before its own. Together they stay below a second, because a page must not wait
 # for a store that is away.
@@ -33,6 +38,10 @@ Command = tuple[str | bytes | int, ...]
 
 class StoreUnavailable(Exception):
     """Redis does not answer, or not in time."""
+
+
+class UnknownNamespace(Exception):
+    """Nothing in Redis belongs to the namespace that a caller names."""
 
 
 class Reader:
@@ -79,18 +88,36 @@ class Reader:
         with suppress(RedisError, OSError):
             await self._connection.disconnect()
 
-    async def namespace(self) -> Keys:
-        """Return the keys of the namespace to read now.
+    async def namespace(self, name: str | None = None) -> Keys:
+        """Return the keys of the namespace to read now, or of the one that is named.
 
         Handed to the calls that make one answer, so that it comes from one namespace even when another becomes the
         active one meanwhile.
+
+        Raises
+        ------
+        UnknownNamespace
+            When there is none of that name.
         """
-        return await self._followed()
+        followed = await self._followed()
+        if name is None or name == followed.namespace:
+            return followed
+        keys = Keys(name, self._prefix)
+        # Whoever makes a namespace begins with one of these.
+        for mark in (keys.partitions, keys.replay, keys.workers, keys.shared("popular")):
+            if await self._ask(("EXISTS", mark)):
+                return keys
+        raise UnknownNamespace(f"there is no namespace {name!r}; `headrace namespaces` lists them")
 
     async def user_list(self, user: str, keys: Keys | None = None) -> UserList | None:
         """Return the user's own list, or ``None`` for a new user."""
-        key = (keys or await self._followed()).top(user)
-        return decode(UserList, key, await self._ask(("GET", key)))
+        keys = keys or await self._followed()
+        return decode(UserList, keys.top(user), await self.stored_list(user, keys))
+
+    async def stored_list(self, user: str, keys: Keys) -> bytes | None:
+        """Return the user's own list as it stands in Redis."""
+        value: bytes | None = await self._ask(("GET", keys.top(user)))
+        return value
 
     async def similar(self, item: str, keys: Keys | None = None) -> ItemList | None:
         """Return the item's neighbours, or ``None`` when none are known."""
@@ -103,6 +130,21 @@ class Reader:
         """Return the shared lists of these names, e.g. ``popular``, of a category or of all; ``None`` where absent."""
         keys = keys or await self._followed()
         return await self._many(ItemList, [keys.shared(name, category) for name in names])
+
+    async def neighbours(self, items: Sequence[str], keys: Keys) -> list[ItemList | None]:
+        """Return the neighbours of several items; ``None`` where none are known."""
+        return await self._many(ItemList, [keys.similar(item) for item in items])
+
+    async def item_vectors(self, items: Sequence[str], keys: Keys) -> dict[str, NDArray[np.float32]]:
+        """Return the published vectors, embedding and bias, of those of the items that have one."""
+        values = await self._values([keys.item_vector(item) for item in items])
+        found = ((item, _vector(keys.item_vector(item), value)) for item, value in zip(items, values, strict=True))
+        return {item: vector for item, vector in found if vector is not None}
+
+    async def user_vector(self, user: str, keys: Keys) -> NDArray[np.float32] | None:
+        """Return the user's published vector: his embedding, and 1 for the items' bias."""
+        key = keys.user_vector(user)
+        return _vector(key, await self._ask(("GET", key)))
 
     async def items(self, items: Collection[str], keys: Keys | None = None) -> dict[str, ItemRecord]:
         """Return the metadata of those of the items that have some."""
@@ -196,8 +238,12 @@ class Reader:
         return self._keys
 
     async def _many(self, kind: type[V], keys: Sequence[str]) -> list[V | None]:
-        values = await self._ask(("MGET", *keys)) if keys else []
+        values = await self._values(keys)
         return [decode(kind, key, value) for key, value in zip(keys, values, strict=True)]
+
+    async def _values(self, keys: Sequence[str]) -> list[bytes | None]:
+        values: list[bytes | None] = await self._ask(("MGET", *keys)) if keys else []
+        return values
 
     async def _ask(self, *commands: Command) -> Any:
         try:
@@ -240,3 +286,12 @@ class Reader:
 
     async def _forget(self, _: object) -> None:
         self._known = {}
+
+
+def _vector(key: str, value: bytes | None) -> NDArray[np.float32] | None:
+    """Decode a vector; one that is not what the contract says is logged and reads as absent."""
+    try:
+        return None if value is None else decode_vector(value)
+    except ValueError as error:
+        log.warning("ignored the value of %s: %s", key, error)
+        return None

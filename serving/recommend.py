@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.diversity import diversified
 from serving.values import ItemList, ItemRecord, UserList
 
 PERSONAL = "personal"
-# What is shown to a user who has no list, in this order.
+SESSION = "session"
+# What is shown to a user who has no list, in this order unless the settings say otherwise: of six sets of real events
+# five are served better by `popular` than by `trending` (docs/results.md), one, of news, by `trending`.
 FALLBACKS = ("popular", "trending", "latest")
 EMPTY = "empty"
 
@@ -26,13 +33,35 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a caller wants of an answer beside its length; what a list does not hold is not made up for."""
+    """What a caller wants of an answer; what a list does not hold is not made up for.
 
-    categories: frozenset[str] = frozenset()  # only items of one of these; empty = any item
-    per_category: int = 0  # items of one category (an item's first), at most; 0 = any number
+    Attributes
+    ----------
+    n, offset : int
+        At most so many items, after so many that would have come first.
+    exclude : frozenset of str
+        Items that he does not want.
+    categories : frozenset of str
+        Only items of one of these, or of all of these; empty = any item.
+    all_categories : bool
+    per_category, per_brand : int
+        Items of one category (an item's first) or brand from the first item on, at most; 0 = any number.
+    diversity : float
+        See :func:`serving.diversity.diversified`; 0 = in the order of the list.
+    """
+
+    n: int = 10
+    offset: int = 0
+    exclude: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
+    all_categories: bool = False
+    per_category: int = 0
     per_brand: int = 0
+    diversity: float = 0.0
 
-    def __bool__(self) -> bool:
+    @property
+    def of_records(self) -> bool:
+        """Whether something is wished that needs to be known of the items."""
         return bool(self.categories or self.per_category or self.per_brand)
 
 
@@ -40,82 +69,133 @@ ANY = Wishes()
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where items may come from: a stage, and its items, best first; to be gone through once."""
+
+    stage: str
+    items: Iterable[Recommendation]
+    time: int | None = None  # when the list was made, ms since the epoch
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a user is shown."""
 
-    stage: str  # where the first item comes from: personal, popular, trending, latest; empty when there is none
+    stage: str  # where the first item comes from: personal, session, popular, trending, latest; "empty" without any
     version: str | None  # of the user's own list: the list id that clicks and impressions may name
-    time: int | None  # when that list was made, ms since the epoch
+    time: int | None  # when the list was made that is at the front, ms since the epoch
     items: list[Recommendation]
+    namespace: str = ""
 
 
-def recommend(
-    stored: UserList | None,
-    fallbacks: Mapping[str, ItemList],
-    exclude: Collection[str],
+def personal(stored: UserList) -> Source:
+    """Return a user's own list as a source."""
+    reasons, ratings = stored.reasons, stored.ratings or []
+    return Source(
+        PERSONAL,
+        (
+            Recommendation(
+                item, score, reasons[i] if i < len(reasons) else [], ratings[i] if i < len(ratings) else None
+            )
+            for i, (item, score) in enumerate(zip(stored.items, stored.scores, strict=False))
+        ),
+        stored.time,
+    )
+
+
+def shared(name: str, stored: ItemList) -> Source:
+    """Return a list for everybody as a source."""
+    pairs = zip(stored.items, stored.scores, strict=False)
+    return Source(name, (Recommendation(item, score, [name]) for item, score in pairs), stored.time)
+
+
+def pick(
+    sources: Iterable[Source],
     withheld: Collection[str],
-    n: int,
-    wishes: Wishes = ANY,
+    wishes: Wishes,
     records: Mapping[str, ItemRecord] | None = None,
-) -> Answer:
-    """Pick the first ``n`` items that may be shown: from the user's list, or from the fallbacks while he has none.
-
-    A list that runs short is not filled up: what everybody is shown may hold items that this user has had.
+    vectors: Mapping[str, NDArray[np.float32]] | None = None,
+) -> tuple[str, list[Recommendation]]:
+    """Pick the items that may be shown, as the caller wishes them.
 
     Parameters
     ----------
-    stored : UserList or None
-        The user's own list; ``None`` for a new user.
-    fallbacks : mapping of name to ItemList
-        What is shown to a new user, in this order.
-    exclude : collection of str
-        Items that the caller does not want.
+    sources : iterable of Source
+        In this order; what stands in an earlier one is not taken from a later one.
     withheld : collection of str
         Items that nobody may be shown.
-    n : int
-        At most so many items.
     wishes : Wishes
-        Of which categories, and how many of one category or brand.
     records : mapping of str to ItemRecord, optional
-        What is known of the items, where anything is wished; an item that is not among them has no category and no
+        What is known of the items, where ``wishes.of_records``; an item that is not among them has no category and no
         brand.
+    vectors : mapping of str to ndarray, optional
+        Of the items, where diversity is wished; one that is not among them is unlike all others.
 
     Returns
     -------
-    Answer
-        Without duplicates, and without any item of ``exclude`` or ``withheld``.
+    str
+        The stage of the first item; ``"empty"`` when there is none.
+    list of Recommendation
+        Without duplicates, and without any item that is excluded or withheld.
     """
-    used = {*exclude, *withheld}
-    picked: list[Recommendation] = []
     fitting = _Fitting(wishes, records or {})
-    stage = EMPTY
-    for source, candidate in _candidates(stored, fallbacks):
-        if len(picked) == n:
-            break
-        if candidate.item not in used and fitting.take(candidate.item):
-            used.add(candidate.item)
-            picked.append(candidate)
-            stage = source if stage == EMPTY else stage
-    if stored is None:
-        return Answer(stage, None, None, picked)
-    return Answer(stage, stored.version, stored.time, picked)
+    offers = _ordered(_allowed(sources, withheld, fitting), wishes.diversity, vectors or {})
+    picked = list(islice(filter(fitting.take, offers), wishes.offset, wishes.offset + wishes.n))
+    return (picked[0][0] if picked else EMPTY), [entry for _, entry in picked]
+
+
+_Offer = tuple[str, Recommendation]  # stage, item
+
+
+def _allowed(sources: Iterable[Source], withheld: Collection[str], fitting: _Fitting) -> Iterator[_Offer]:
+    used = {*fitting.wishes.exclude, *withheld}
+    for source in sources:
+        for entry in source.items:
+            if entry.item not in used and fitting.of_category(entry.item):
+                used.add(entry.item)
+                yield source.stage, entry
+
+
+def _ordered(
+    offers: Iterator[_Offer], diversity: float, vectors: Mapping[str, NDArray[np.float32]]
+) -> Iterable[_Offer]:
+    if not diversity:
+        return offers
+    among = list(offers)
+    order = diversified(_relevance(among), [vectors.get(entry.item) for _, entry in among], diversity)
+    return (among[place] for place in order)
+
+
+def _relevance(offers: Sequence[_Offer]) -> NDArray[np.float32]:
+    """Return how well each item fits, 1 … 0: by its score, or by its place where several lists' scores meet."""
+    if len({stage for stage, _ in offers}) > 1:
+        return np.linspace(1.0, 0.0, len(offers), dtype=np.float32)
+    scores = np.array([entry.score for _, entry in offers], np.float32)
+    reach = np.ptp(scores) if len(scores) else 0.0
+    return (scores - scores.min()) / reach if reach > 0.0 else np.ones(len(scores), np.float32)
 
 
 class _Fitting:
     """Which items fit what is wished, given those taken before."""
 
     def __init__(self, wishes: Wishes, records: Mapping[str, ItemRecord]) -> None:
-        self._wishes, self._records = wishes, records
+        self.wishes, self._records = wishes, records
         self._taken: Counter[tuple[str, str]] = Counter()
 
-    def take(self, item: str) -> bool:
-        """Take an item if it fits; return whether it did."""
-        wishes = self._wishes
-        if not wishes:
+    def of_category(self, item: str) -> bool:
+        """Return whether an item is of the categories that are wished."""
+        wanted = self.wishes.categories
+        if not wanted:
             return True
-        record = self._records.get(item) or ItemRecord(item)
-        if wishes.categories and wishes.categories.isdisjoint(record.categories):
-            return False
+        own = self._record(item).categories
+        return wanted.issubset(own) if self.wishes.all_categories else not wanted.isdisjoint(own)
+
+    def take(self, offer: _Offer) -> bool:
+        """Take an item if there may be one more of its category and its brand; return whether it did."""
+        wishes = self.wishes
+        if not (wishes.per_category or wishes.per_brand):
+            return True
+        record = self._record(offer[1].item)
         groups = []
         if wishes.per_category and record.categories:
             groups.append((("category", record.categories[0]), wishes.per_category))
@@ -126,21 +206,5 @@ class _Fitting:
         self._taken.update(group for group, _ in groups)
         return True
 
-
-def _candidates(stored: UserList | None, fallbacks: Mapping[str, ItemList]) -> Iterator[tuple[str, Recommendation]]:
-    if stored is not None:
-        reasons, ratings = stored.reasons, stored.ratings or []
-        for i, (item, score) in enumerate(zip(stored.items, stored.scores, strict=False)):
-            yield (
-                PERSONAL,
-                Recommendation(
-                    item,
-                    score,
-                    reasons[i] if i < len(reasons) else [],
-                    ratings[i] if i < len(ratings) else None,
-                ),
-            )
-        return
-    for name, shared in fallbacks.items():
-        for item, score in zip(shared.items, shared.scores, strict=False):
-            yield name, Recommendation(item, score, [name])
+    def _record(self, item: str) -> ItemRecord:
+        return self._records.get(item) or ItemRecord(item)

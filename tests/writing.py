@@ -39,7 +39,7 @@ class Service:
             serving.waiting,
             serving.streams,
         )
-        self.app = create_app(self._reader, settings.model.list_length, writing)
+        self.app = create_app(self._reader, writing=writing)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://service", timeout=60)
 

@@ -1,71 +1,89 @@
-"""Lists: a user's own, an item's neighbours, and what everyone is shown."""
+"""Lists to read: a user's own, an item's neighbours, and what everyone is shown."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
 
 from fastapi import Query, Response
 from starlette.routing import BaseRoute
 
-from contracts.tokens import MAX_LENGTH, decode_token
-from serving import answers
+from contracts.tokens import decode_token
+from serving import answers, wire
 from serving.reader import Reader
-from serving.recommend import Answer, Wishes
-from serving.routes.parameters import DEFAULT_N, Identifier, ids
-from serving.routes.route import answered, route
+from serving.recommend import FALLBACKS
+from serving.routes.caching import NOT_MODIFIED, cached
+from serving.routes.parameters import Everyones, Identifier, Own, Paged, Tag
+from serving.routes.quick import Quick
+from serving.routes.route import route
 from serving.waiting import Waiting
 
-CATEGORIES = Query([], description="Only items of one of these; repeat it, or separate names by commas.")
-PER_CATEGORY = Query(0, ge=0, description="At most so many items of one category, an item's first; 0 = any number.")
-PER_BRAND = Query(0, ge=0, description="At most so many items of one brand; 0 = any number.")
-OF_CATEGORY = Query(None, description="Of this category only; none where it has no list of its own.")
-EXCLUDED = Query([], description="Items to leave out; repeat it, or separate ids by commas.")
-
-
-AFTER = Query(None, max_length=MAX_LENGTH, description="A token of what was published: wait until the list shows it.")
-WAIT = Query(1000, ge=0, le=10_000, description="Milliseconds that `after` may wait; then the list comes as it is.")
 FRESH = "Headrace-Fresh"
-"""Header of an answer to ``after``: whether the list shows what the token stands for."""
+"""Header of an answer to ``after``."""
 
 
-def routes(reader: Reader, list_length: int, waiting: Waiting) -> list[BaseRoute]:
+def routes(reader: Reader, waiting: Waiting, fallbacks: Sequence[str] = FALLBACKS) -> list[BaseRoute]:
     """Return the routes.
 
     Parameters
     ----------
     reader : Reader
         Where lists come from.
-    list_length : int
-        The largest ``n`` that may be asked for.
     waiting : Waiting
-        Tells when a list shows what was published.
+        Tells when lists show what was published.
+    fallbacks : sequence of str
+        What is shown to a user who has no list, in this order.
     """
-    count = Query(min(DEFAULT_N, list_length), ge=1, le=list_length, description="At most so many items.")
 
-    async def recommend(
-        user: Identifier,
-        exclude: list[str] = EXCLUDED,
-        category: list[str] = CATEGORIES,
-        per_category: int = PER_CATEGORY,
-        per_brand: int = PER_BRAND,
-        n: int = count,
-        after: str | None = AFTER,
-        wait: int = WAIT,
-    ) -> Response:
-        """Recommend items to a user: his own list, or what is popular while he has none."""
-        fresh = await waiting.until(decode_token(after), wait / 1000) if after is not None else None
-        wishes = Wishes(frozenset(ids(category)), per_category, per_brand)
-        headers = {} if fresh is None else {FRESH: str(fresh).lower()}
-        return answered(await answers.for_user(reader, user, n, ids(exclude), wishes), headers=headers)
+    async def recommend(user: Identifier, wanted: Annotated[Own, Query()], tag: Tag = None) -> Response:
+        """Recommend items to a user: his own list, or what everyone is shown while he has none.
 
-    async def similar(item: Identifier, exclude: list[str] = EXCLUDED, n: int = count) -> Response:
+        `stage` says which. A list of his own never holds what he has had, nor what is withheld, and it is not filled
+        up where it runs short: what everyone is shown may hold what he has had. With `after` the header
+        `Headrace-Fresh` says whether it shows what the token stands for, or the time was over before.
+        """
+        fresh = None if wanted.after is None else await waiting.until(decode_token(wanted.after), wanted.wait / 1000)
+        answer = await answers.for_user(reader, user, wanted.wishes(), wanted.namespace, fallbacks)
+        entries = await wire.entries(reader, answer.namespace, answer.items, wanted.titles, wanted.explain)
+        response = cached(wire.recommended(answer, entries), answer.version, answer.time, tag, private=True)
+        if fresh is not None:
+            response.headers[FRESH] = str(fresh).lower()
+        return response
+
+    async def similar(item: Identifier, wanted: Annotated[Paged, Query()], tag: Tag = None) -> Response:
         """List an item's neighbours; none while nothing is known of it."""
-        return answered(await answers.similar(reader, item, n, ids(exclude)))
+        return await _listed(await answers.similar(reader, item, wanted.wishes(), wanted.namespace), wanted, tag)
 
-    async def popular(exclude: list[str] = EXCLUDED, category: str | None = OF_CATEGORY, n: int = count) -> Response:
-        """List what is popular, of all items or of a category."""
-        return answered(await answers.popular(reader, n, ids(exclude), category or None))
+    async def popular(wanted: Annotated[Everyones, Query()], tag: Tag = None) -> Response:
+        """List what most people choose, of all items or of a category."""
+        return await of_everyone("popular", wanted, tag)
 
+    async def trending(wanted: Annotated[Everyones, Query()], tag: Tag = None) -> Response:
+        """List what more and more people choose just now, of all items or of a category."""
+        return await of_everyone("trending", wanted, tag)
+
+    async def latest(wanted: Annotated[Everyones, Query()], tag: Tag = None) -> Response:
+        """List what is new in the catalogue, of all items or of a category."""
+        return await of_everyone("latest", wanted, tag)
+
+    async def of_everyone(name: str, wanted: Everyones, tag: str | None) -> Response:
+        category = wanted.category or None
+        listing = await answers.of_everyone(reader, name, wanted.wishes(), category, wanted.namespace)
+        return await _listed(listing, wanted, tag)
+
+    async def _listed(listing: answers.Listing, wanted: Paged, tag: str | None) -> Response:
+        entries = await wire.entries(reader, listing.namespace, listing.items, wanted.titles)
+        body = {"namespace": listing.namespace, "time": listing.time, "items": entries}
+        return cached(body, None, listing.time, tag)
+
+    errors = (404, 422, 503)
+    own = route("/recommend/{user:id}", recommend, wire.Recommended, *errors, role="read", responses=NOT_MODIFIED)
+    own.quick = Quick(reader).answer
     return [
-        route("/recommend/{user:id}", recommend, Answer, 422, 503, role="read"),
-        route("/similar/{item:id}", similar, answers.Listing, 422, 503, role="read"),
-        route("/popular", popular, answers.Listing, 422, 503, role="read"),
+        own,
+        route("/similar/{item:id}", similar, wire.Listed, *errors, role="read", responses=NOT_MODIFIED),
+        *(
+            route(f"/{name.__name__}", name, wire.Listed, *errors, role="read", responses=NOT_MODIFIED)
+            for name in (popular, trending, latest)
+        ),
     ]

@@ -49,6 +49,7 @@ class LivePublisher:
             "message.timeout.ms": self._timeout_ms,
             # Beyond `publish_queue`, which is looked at first, so that a request is taken whole or not at all.
             "queue.buffering.max.messages": 2 * self._most,
+            "reconnect.backoff.max.ms": 1000,
             "error_cb": self._noticed,
         }
         try:
