@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 SHARED = ("popular", "trending", "latest")
 """The lists for everybody."""
-BEATS = 300
-"""Of a namespace's pulse: ten minutes of beats every two seconds."""
+BEATS, BEAT_MS = 300, 2000
+"""Of a namespace's pulse: how many are kept, ten minutes, and the time between two."""
 _VECTOR_HEADER = struct.Struct("<BBH")  # format version, element kind (1 = float16), dimensions
 _VECTOR_VERSION = 1
 

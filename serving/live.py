@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from contracts.redis import Keys, decode_vector, name_field
+from contracts.redis import BEAT_MS, BEATS, Keys, decode_vector, name_field
 from contracts.topics import partition_of
 from serving.reader import SCAN_STEP, Reader
 from serving.readiness import SILENCE_MS
@@ -21,7 +21,7 @@ from serving.values import ItemList, decode
 
 EVENTS = 20
 """Of a user, the newest."""
-NEIGHBOURS = 10
+NEIGHBOURS = 12
 _SCANS = 5  # steps in which some users are looked for: enough for a few, and cheap however many there are
 _REPORTED = (
     "worker", "time", "started", "ready", "numbers", "lag", "events_applied", "dead_letters", "resident_users",
@@ -104,7 +104,7 @@ async def overview(reader: Reader, now: int, since: int) -> Overview:
     keys = await reader.namespace()
     said, beats, previous = await asyncio.gather(
         reader.asked(("HGETALL", keys.workers)),
-        reader.asked(("LRANGE", keys.pulse, 0, -1)),
+        reader.asked(("LRANGE", keys.pulse, -_beats(now - since), -1)),
         reader.asked(("GET", keys.previous)),
     )
     reports = sorted((orjson.loads(report) for report in said.values()), key=lambda report: -report["time"])
@@ -121,6 +121,11 @@ async def overview(reader: Reader, now: int, since: int) -> Overview:
         scorers=model.get("scorers", {}),
         pulse=[beat for beat in map(orjson.loads, beats) if beat["time"] > since],
     )
+
+
+def _beats(ms: int) -> int:
+    """Return how many beats there may be within a time, some more because clocks differ."""
+    return min(BEATS, max(0, ms) // BEAT_MS + 5)
 
 
 async def some_users(reader: Reader, n: int) -> list[str]:

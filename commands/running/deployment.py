@@ -19,7 +19,7 @@ from infra.local import LocalServices
 from infra.settings import Settings
 from streams.kafka.admin import ensure_topics
 
-_LOOK_S = 0.05
+_LOOK_S, _STAY_S = 0.05, 0.5
 
 
 class Deployment:
@@ -39,6 +39,8 @@ class Deployment:
     ----------
     settings : Settings
         Within the block: with the addresses of broker and store.
+    page : str
+        Within the block: the address of the live page.
     """
 
     def __init__(self, settings: Settings, options: list[str], fresh: bool, console: Console) -> None:
@@ -47,7 +49,8 @@ class Deployment:
         self._services = LocalServices(settings, fresh=fresh)
         self._worker = WorkerChild(settings, options)
         self._options = options
-        self._page: ServiceChild | None = None
+        self._service: ServiceChild | None = None
+        self.page = ""
         self._running = ExitStack()
         self._report: dict[str, Any] = {}
 
@@ -61,16 +64,16 @@ class Deployment:
                 done.append(f"{self.settings.kafka.bootstrap} and {self.settings.redis.url}")
             with step(self._console, "Topics") as done:
                 done += ensure_topics(self.settings)
-            page = stack.enter_context(ServiceChild(self.settings, self._options))
+            service = stack.enter_context(ServiceChild(self.settings, self._options))
             with step(self._console, "Worker", "its first start compiles, for half a minute"):
                 self._worker.go()
                 while not self.report().get("partitions"):
                     self.check()
                     time.sleep(_LOOK_S)
             with step(self._console, "Live page") as done:
-                page.wait()
-                done.append(page.url)
-            self._page = page
+                service.wait()
+                done.append(service.url)
+            self._service, self.page = service, service.url
             self._running = stack.pop_all()
         return self
 
@@ -89,8 +92,20 @@ class Deployment:
         """
         self._services.check()
         self._worker.check()
-        if self._page:
-            self._page.check()
+        if self._service:
+            self._service.check()
+
+    def stay(self) -> None:
+        """Wait until something ends by itself, or a signal interrupts.
+
+        Raises
+        ------
+        HeadraceError
+            As :meth:`check`.
+        """
+        while True:
+            self.check()
+            time.sleep(_STAY_S)
 
     def report(self) -> dict[str, Any]:
         """Return what the worker last said of itself (``streams.watching.status``); nothing before its first word."""

@@ -6,6 +6,7 @@ import { NONE } from "./format.js";
 
 const HEIGHT = 168;
 const SPAN_S = 600;
+const LEAST_S = 120; // a page that has just begun does not show mostly nothing
 const scheme = matchMedia("(prefers-color-scheme: dark)");
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -47,14 +48,17 @@ export class Chart {
       cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
       padding: [8, 4, 0, 0],
       scales: {
-        x: { time: true, range: (_, __, newest) => [newest - SPAN_S, newest] },
+        x: { time: true, range: (_, oldest, newest) => [Math.max(newest - SPAN_S, Math.min(oldest, newest - LEAST_S)), newest] },
         y: this.log
           ? { distr: 3, range: (_, low, high) => [Math.max(0.5, low / 1.5 || 1), Math.max(10, high * 1.5 || 10)] }
           : { range: (_, __, high) => [0, (high || 1) * 1.15] },
       },
       axes: [
-        { ...axis, grid: { show: false }, space: 64, values: (_, splits) => splits.map((at) => clock.format(at * 1000)) },
-        { ...axis, size: 52, space: 36, values: (_, splits) => splits.map((at) => (at === null ? "" : this.show(at))) },
+        { ...axis, grid: { show: false }, space: 64, size: 28, values: (_, splits) => splits.map((at) => clock.format(at * 1000)) },
+        {
+          ...axis, size: 52, space: 30, ...(this.log && { splits: (_, __, low, high) => decades(low, high) }),
+          values: (_, splits) => splits.map((at) => (at ? this.show(at) : "0")),
+        },
       ],
       series: [{}, ...this.lines.map((line) => ({
         stroke: colour(line.colour), width: line.width ?? 1.5, dash: line.dash, points: { show: false }, spanGaps: false,
@@ -86,4 +90,11 @@ export class Chart {
     const value = this.data[line + 1][at];
     return value === null || value === undefined ? NONE : this.show(value);
   }
+}
+
+/** The powers of ten within a range. */
+function decades(low, high) {
+  const found = [];
+  for (let at = 10 ** Math.ceil(Math.log10(low)); at <= high; at *= 10) found.push(at);
+  return found;
 }

@@ -11,7 +11,9 @@ export function count(value) {
 }
 
 export function decimal(value, digits) {
-  return value === null || value === undefined ? NONE : value.toFixed(digits);
+  if (value === null || value === undefined) return NONE;
+  const text = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(text) ? `−${text}` : text;
 }
 
 export function percent(share) {

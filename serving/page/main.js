@@ -8,6 +8,7 @@ import { Visitor } from "./visitor.js";
 
 const EVERY_MS = 1000;
 const SOME = 5;
+const ITEM_TURNS = 5; // neighbours change slowly
 
 const chosen = new URLSearchParams(location.hash.slice(1));
 const overview = new Overview();
@@ -39,6 +40,7 @@ async function suggest() {
 }
 
 let suggested = false;
+let turns = 0;
 async function turn() {
   if (document.visibilityState === "visible" && (await overview.refresh())) {
     try {
@@ -46,7 +48,8 @@ async function turn() {
     } catch (trouble) {
       if (!(trouble instanceof Trouble)) throw trouble;
     }
-    await Promise.all([visitor.refresh(), item.refresh()]);
+    turns += 1;
+    await Promise.all([visitor.refresh(), turns % ITEM_TURNS ? null : item.refresh()]);
   }
   setTimeout(turn, EVERY_MS);
 }

@@ -8,8 +8,8 @@ import { Pulse } from "./pulse.js";
 
 const SILENT_MS = 4000; // a worker speaks twice a second
 const WORDS = {
-  embeddings: "taste (embeddings)", followed: "what follows his last items", together: "what goes with his items",
-  opinion: "his opinions", again: "had before", popular: "popular", trending: "trending", recent: "recent",
+  embeddings: "taste (embeddings)", followed: "follows the last items", together: "goes with the last items",
+  opinion: "opinions", again: "had before", popular: "popular", trending: "trending", recent: "recent",
   daily: "popular today", weekly: "popular this week", blend: "all together",
 };
 
@@ -105,10 +105,10 @@ export class Overview {
     const lag = ready.reduce((total, worker) => total + (worker.lag ?? 0), 0);
     this.tile("events", count(pulse.perSecond("events")), lists === null ? "" : `${count(lists)} lists a second`);
     this.tile("fresh", milliseconds(pulse.last("freshness_ms_p50")), p99 === null ? "" : `99 % within ${milliseconds(p99)}`);
-    this.tile("lag", ready.length ? count(lag) : NONE, "between Kafka and the lists");
-    this.tile("hits", decimal(blend, 3), popularity ? `${(blend / popularity).toFixed(1)} × popularity’s ${decimal(popularity, 3)}` : "");
+    this.tile("lag", ready.length ? count(lag) : NONE, "in Kafka");
+    this.tile("hits", decimal(blend, 3), popularity === null ? "" : `popularity ${decimal(popularity, 3)}`);
     this.tile("coverage", percent(coverage), `of ${count(said.items)} items`);
-    this.tile("alarms", count(alarms), last ? `the last ${ago(said.time - last)}` : "none in the last ten minutes");
+    this.tile("alarms", count(alarms), last ? `the last ${ago(said.time - last)}` : "none lately");
   }
 
   tile(name, figure, note) {

@@ -9,6 +9,7 @@ const STAGES = {
   popular: "no list yet: what is popular", trending: "no list yet: what is trending", latest: "no list yet: what is new",
   empty: "nothing to recommend yet",
 };
+const MARKED_MS = 10000; // changes by a click stay marked for so long, though the list may change again by itself
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Visitor {
@@ -20,6 +21,8 @@ export class Visitor {
     this.listing = null;
     this.busy = false;
     this.behind = null; // the item of the last click
+    this.compared = []; // the items against which changes are marked, best first
+    this.marked = 0; // until when these stay, ms of performance.now()
     $("visitor-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.choose($("visitor-input").value.trim());
@@ -31,6 +34,8 @@ export class Visitor {
     if (!user) return;
     this.user = user;
     this.listing = this.behind = this.tag = null;
+    this.compared = [];
+    this.marked = 0;
     $("visitor-input").value = user;
     $("visitor-shown").hidden = false;
     say($("list-title"), user);
@@ -52,6 +57,10 @@ export class Visitor {
       if (user !== this.user || this.busy) return;
       if (list.status !== 304) {
         this.tag = list.headers.get("ETag");
+        if (performance.now() > this.marked) {
+          this.compare(0);
+          this.behind = null;
+        }
         this.render(list.body);
       }
       this.showAge();
@@ -75,7 +84,7 @@ export class Visitor {
 
   takeBack(entry, at) {
     const path = `/users/${inPath(this.user)}/items/${inPath(entry.item)}`;
-    return this.act(() => ask(path, { method: "DELETE" }), entry, at, "you took back");
+    return this.act(() => ask(path, { method: "DELETE" }), entry, at, "you undid");
   }
 
   /** Publish, wait until the list shows it, draw it, and say how long all of that took and what it did. */
@@ -88,6 +97,7 @@ export class Visitor {
       const { body } = await publish();
       const list = await ask(this.path(body.token));
       this.tag = null;
+      this.compare(performance.now() + MARKED_MS);
       this.behind = what.startsWith("your") ? entry : null;
       const changes = this.render(list.body);
       if (this.behind) this.showEvents([{ ...entry, type: "click", time: Date.now() }, ...this.events]);
@@ -105,14 +115,20 @@ export class Visitor {
     }
   }
 
+  /** Mark changes against the list as it stands, until a time. */
+  compare(until) {
+    this.compared = (this.listing?.items ?? []).map((entry) => entry.item);
+    this.marked = until;
+  }
+
   /** Draw a list; returns what changed: how many are new, moved, gone, and there because of the last click. */
   render(listing) {
     const list = $("list");
-    const first = this.listing === null || this.listing.user !== this.user;
-    const before = new Map((first ? [] : this.listing.items).map((entry, place) => [entry.item, place]));
+    const first = this.compared.length === 0;
+    const before = new Map(this.compared.map((item, place) => [item, place]));
     const tops = new Map([...list.children].map((row) => [row.dataset.item, row.getBoundingClientRect().top]));
     const held = [...list.children].findIndex((row) => row.contains(document.activeElement));
-    this.listing = { ...listing, user: this.user };
+    this.listing = listing;
     const changes = { fresh: 0, moved: 0, gone: before.size, because: 0 };
     const rows = listing.items.map((entry, place) => {
       const was = before.get(entry.item);
@@ -147,9 +163,9 @@ export class Visitor {
       el("span", { className: "name" }, name, el("small", {}, entry.because ?? (entry.reasons ?? []).join(" · "))),
       el("span", { className: "moved" }, badge)),
       el("button", {
-        type: "button", className: "plain near", "aria-label": `Neighbours of ${name}`, title: "Neighbours",
+        type: "button", className: "plain near", "aria-label": `Similar to ${name}`,
         click: () => this.look(entry.item),
-      }, "≈"));
+      }, "similar"));
   }
 
   showAge() {
@@ -170,9 +186,9 @@ export class Visitor {
         el("span", { className: "name" }, name,
           el("small", {}, `${event.rating === null || event.rating === undefined ? event.type : `rated ${event.rating}`}, ${ago(Date.now() - event.time)}`)),
         event.item && el("button", {
-          type: "button", className: "plain", "aria-label": `Take back ${name}`,
+          type: "button", className: "plain", "aria-label": `Undo ${name}`,
           click: (happened) => this.takeBack(event, happened.timeStamp),
-        }, "take back"));
+        }, "undo"));
     }));
     if (held >= 0) $("events").children[Math.min(held, this.events.length - 1)]?.querySelector("button")?.focus();
   }

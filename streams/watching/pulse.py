@@ -13,11 +13,12 @@ from typing import Any
 
 import orjson
 
+from contracts.redis import BEAT_MS
 from streams.watching.health import SILENT_S
 from streams.watching.status import Histogram
 
-EVERY_S = 2.0
-"""Between two beats."""
+_EVERY_S = BEAT_MS / 1000
+_EARLY_S = 0.2  # asked once a second, a beat must not wait for a third turn
 _COUNTS = ("events_applied", "lists_written", "dead_letters", "scored")
 _Report = Mapping[str, Any]
 
@@ -31,12 +32,12 @@ class Pulse:
 
     def __init__(self) -> None:
         self._before: dict[str, _Report] = {}
-        self._at = 0.0  # monotonic seconds
+        self._last = 0.0  # beat, monotonic seconds
 
     @property
     def due(self) -> bool:
         """Whether the next beat is due."""
-        return time.monotonic() >= self._at
+        return time.monotonic() >= self._last + _EVERY_S - _EARLY_S
 
     def beat(self, reports: Mapping[str, _Report], now: int) -> bytes | None:
         """Return one beat as JSON, from the reports of all workers by name; None for the first.
@@ -48,25 +49,26 @@ class Pulse:
         now : int
             ms since the epoch.
         """
-        seconds = time.monotonic() - self._at + EVERY_S
-        first, self._at = not self._at, time.monotonic() + EVERY_S
+        first, self._last = not self._last, time.monotonic()
         alive = {name: report for name, report in reports.items() if now - report["time"] <= SILENT_S * 1000}
         before, self._before = self._before, alive
         if first:
             return None
         grown: Counter[str] = Counter()
         hits: Counter[str] = Counter()
-        ages = Histogram()
+        ages, spans = Histogram(), []
         for name, report in alive.items():
             last = before.get(name)
-            if last is not None and last["started"] == report["started"]:
+            if last is not None and last["started"] == report["started"] and report["time"] > last["time"]:
+                spans.append(report["time"] - last["time"])
                 grown.update({count: report[count] - last[count] for count in _COUNTS})
                 hits.update({of: n - last["hits_at_10"][of] for of, n in report["hits_at_10"].items()})
                 ages.merge(report["freshness_bins"], last["freshness_bins"])
         return orjson.dumps(
             {
                 "time": now,
-                "seconds": round(seconds, 2),
+                # Between the reports, which come when they come; of several workers the mean.
+                "seconds": sum(spans) / len(spans) / 1000 if spans else _EVERY_S,
                 "events": grown["events_applied"],
                 "lists": grown["lists_written"],
                 "dead_letters": grown["dead_letters"],

@@ -51,6 +51,10 @@ def children(pid: int) -> list[int]:
     return [child for child, parent in rows if parent == pid]
 
 
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
 def alive(pids: Sequence[int]) -> list[int]:
     found = []
     for pid in pids:
@@ -90,7 +94,7 @@ def test_an_interrupted_run_ends_in_order_and_the_next_ones_go_on(tmp_path: Path
     run.send_signal(signal.SIGINT)
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 128 + signal.SIGINT
-    assert len(started) == 3, "broker, store and worker"
+    assert len(started) == 4, "broker, store, worker and HTTP service"
     assert not alive(started)
     assert LocalKafka.attach(home / "kafka") is None
     assert LocalRedis.attach(home / "redis") is None
@@ -148,7 +152,7 @@ def test_a_worker_that_dies_ends_the_run_with_its_last_words(tmp_path: Path, els
         text=True,
     )
     await_events(run)
-    (worker,) = children(run.pid)
+    (worker,) = (pid for pid in children(run.pid) if "commands.running.child" in command_line(pid))
     os.kill(worker, signal.SIGKILL)
     _, complaint = run.communicate(timeout=60)
     assert run.returncode == 1
