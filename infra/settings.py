@@ -118,6 +118,7 @@ class Catalogue(_Section, frozen=True):
     admit_after: Annotated[int, Meta(ge=1, le=1_000_000)] = 1  # events; an item that was published is listed at once
     idle_days: Annotated[float, Meta(ge=0)] = 0.0  # without an event, by event time; 0 = items stay
     max_items: Annotated[int, Meta(ge=10_000)] = 1_000_000  # beyond it the longest idle leave
+    search_terms: Annotated[int, Meta(ge=0, le=128)] = 32  # of an item's content by which free words find it
 
 
 class Policy(_Section, frozen=True):

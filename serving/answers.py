@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.redis import Keys
+from serving.candidates import ordered
+from serving.lexicon import Lexicon
 from serving.reader import Reader
-from serving.recommend import ANY, FALLBACKS, Answer, Recommendation, Source, Wishes, personal, pick, shared
+from serving.recommend import ANY, FALLBACKS, TEXT, Answer, Recommendation, Source, Wishes, personal, pick, shared
+from serving.search import search
+from serving.session import session
 from serving.values import ItemList
 
 
@@ -44,21 +48,65 @@ async def for_user(
     return Answer(made.stage, stored.version, stored.time, made.items, made.namespace)
 
 
+async def for_guest(
+    reader: Reader,
+    recent: Sequence[str],
+    wishes: Wishes = ANY,
+    namespace: str | None = None,
+    fallbacks: Sequence[str] = FALLBACKS,
+) -> Answer:
+    """Return what goes with a guest's recent items, newest last, and then what everyone is shown; none of these."""
+    keys = await reader.namespace(namespace)
+    near = session(recent, await reader.neighbours(recent, keys))
+    hidden = replace(wishes, exclude=wishes.exclude | frozenset(recent))
+    return await answer(reader, keys, [near, *await for_all(reader, keys, wishes, fallbacks)], hidden)
+
+
+async def for_text(
+    reader: Reader,
+    lexicon: Lexicon,
+    text: str,
+    wishes: Wishes = ANY,
+    namespace: str | None = None,
+    fallbacks: Sequence[str] = FALLBACKS,
+) -> Answer:
+    """Return what fits free words, and then what everyone is shown."""
+    keys = await reader.namespace(namespace)
+    found = await search(reader, keys, text, lexicon)
+    fitting = Source(TEXT, [item for item, _ in found], [score for _, score in found])
+    return await answer(reader, keys, [fitting, *await for_all(reader, keys, wishes, fallbacks)], wishes)
+
+
+async def of_candidates(
+    reader: Reader,
+    candidates: Sequence[str],
+    user: str | None = None,
+    recent: Sequence[str] = (),
+    wishes: Wishes = ANY,
+    namespace: str | None = None,
+) -> Answer:
+    """Return a caller's candidates in the order in which they suit a user, or a guest's recent items."""
+    keys = await reader.namespace(namespace)
+    if user is None:
+        near = session(recent, await reader.neighbours(recent, keys))
+        return await answer(reader, keys, [ordered(candidates, near)], wishes)
+    stored = await reader.user_list(user, keys)
+    own = personal(stored) if stored is not None else None
+    vector = await reader.user_vector(user, keys)
+    vectors = await reader.item_vectors(list(dict.fromkeys(candidates)), keys) if vector is not None else {}
+    made = await answer(reader, keys, [ordered(candidates, own, vector, vectors)], wishes)
+    return made if stored is None else Answer(made.stage, stored.version, stored.time, made.items, made.namespace)
+
+
 async def answer(reader: Reader, keys: Keys, sources: Sequence[Source], wishes: Wishes) -> Answer:
     """Return what may be shown of these sources, as the caller wishes it."""
-    held = [Source(source.stage, list(source.items), source.time) for source in sources]
-    items = list({entry.item: None for source in held for entry in source.items})
+    items = list({item: None for source in sources for item in source.items})
     records = await reader.items(items, keys) if wishes.of_records else {}
     vectors = await reader.item_vectors(items, keys) if wishes.diversity else {}
     # The last element is the item's bias, which says how much it is liked and not what it is like.
-    stage, picked = pick(
-        held,
-        await reader.withheld(items, keys),
-        wishes,
-        records,
-        {item: vector[:-1] for item, vector in vectors.items()},
-    )
-    time = next((source.time for source in held if source.stage == stage), None)
+    directions = {item: vector[:-1] for item, vector in vectors.items()}
+    stage, picked = pick(sources, await reader.withheld(items, keys), wishes, records, directions)
+    time = next((source.time for source in sources if source.stage == stage), None)
     return Answer(stage, None, time, picked, keys.namespace)
 
 
@@ -97,6 +145,5 @@ async def titles(reader: Reader, items: Collection[str], namespace: str | None =
 async def _listing(reader: Reader, keys: Keys, stored: ItemList | None, wishes: Wishes) -> Listing:
     if stored is None:
         return Listing(None, [], keys.namespace)
-    entries = map(Recommendation, stored.items, stored.scores)
-    made = await answer(reader, keys, [Source("list", entries)], wishes)
+    made = await answer(reader, keys, [shared("list", stored, reasons=())], wishes)
     return Listing(stored.time, made.items, keys.namespace)

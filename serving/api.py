@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import problems
+from serving.lexicon import load_lexicon
 from serving.live import History
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
-from serving.routes import events, health, items, lists, live, page, users
+from serving.routes import asking, events, explain, health, items, lists, live, page, stream, users
+from serving.streams import Streams
 from serving.waiting import Waiting
 from serving.writing import Writing
 
@@ -49,10 +51,13 @@ def create_app(
         title="Headrace",
         routes=[
             *lists.routes(reader, waiting, fallbacks),
+            *asking.routes(reader, load_lexicon(writing.lexicon), fallbacks),
+            *explain.routes(reader),
             *health.routes(reader),
             *events.routes(publisher, writing.events_at_once),
             *items.routes(reader, publisher, waiting),
             *users.routes(publisher, writing.people),
+            *stream.routes(reader, Streams(reader, writing.streams)),
             *live.routes(reader, history or (lambda state: ())),
             *page.routes(),
         ],

@@ -5,6 +5,8 @@ The answer is the one that :mod:`serving.wire` makes of the list where nothing i
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 
@@ -25,6 +27,8 @@ class Cut(msgspec.Struct, gc=False):
     time: int  # ms since the epoch
 
 
+_VERSION = re.compile("[0-9A-Za-z.-]+")
+_numbers = msgspec.json.Decoder(list[float])
 _decoder = msgspec.json.Decoder(_Parts)
 _SEPARATOR = b'","'
 
@@ -37,16 +41,17 @@ def cut(value: bytes, n: int, namespace: str) -> Cut | None:
     """
     try:
         parts = _decoder.decode(value)
-        quoted = bytes(parts.items)[2:-2]
-        if b"\\" in quoted or not quoted:
+        quoted = bytes(parts.items)
+        if b"\\" in quoted or quoted[:2] != b'["' or quoted[-2:] != b'"]':
             return None
-        # No id holds this separator: a quote in an id is escaped.
-        pieces = quoted.split(_SEPARATOR, n)[:n]
+        pieces = quoted[2:-2].split(_SEPARATOR, n)[:n]
         scores = bytes(parts.scores)[1:-1].split(b",", n)[:n]
+        _numbers.decode(b"[%b]" % b",".join(scores))
         items = [piece.decode() for piece in pieces]
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    if len(scores) < len(items) or len(set(items)) < len(items):
+    sound = len(set(items)) == len(items) <= len(scores) and b'"' not in b"".join(pieces)
+    if not sound or not _VERSION.fullmatch(parts.version):
         return None
     rated = parts.ratings or ()
     rows = [

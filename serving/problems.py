@@ -16,6 +16,7 @@ from serving.bodies import InvalidBody
 from serving.people import Unanswered
 from serving.publisher import Overloaded, Unpublished
 from serving.reader import StoreUnavailable, UnknownNamespace
+from serving.streams import TooManyStreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,10 @@ def install(app: FastAPI) -> None:
     async def unpublished(_: Request, error: Unpublished) -> Response:
         status = 429 if isinstance(error, Overloaded) else 503
         return problem(status, str(error), {"Retry-After": str(error.after_s)})
+
+    @app.exception_handler(TooManyStreams)
+    async def full(_: Request, error: TooManyStreams) -> Response:
+        return problem(429, str(error), {"Retry-After": "5"})
 
     @app.exception_handler(Unanswered)
     async def unanswered(_: Request, error: Unanswered) -> Response:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 from urllib.parse import unquote
 
+import hiredis
 import numpy as np
 import orjson
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from contracts.redis import Keys, decode_vector
 from serving.coalesce import Coalesced
+from serving.postings import record
 from serving.values import ItemList, ItemRecord, UserList, V, WorkerStatus, decode
 
 log = logging.getLogger(__name__)
@@ -32,8 +34,13 @@ FOLLOW_S = 3.0
 # SCAN walks all keys: a larger step means fewer round trips, and this one still blocks Redis for less than 1 ms.
 SCAN_STEP = 1000
 KNOWN_ITEMS = 100_000
+HEAD = 63  # the last byte of a list that tells it from any other: its version and the time when it was made
+KNOWN_LISTS = 1000
 
 Command = tuple[str | bytes | int, ...]
+_pack: Callable[[Command], bytes] = cast(
+    Any, hiredis
+).pack_command  # a twentieth of the time that redis-py takes for it
 
 
 class StoreUnavailable(Exception):
@@ -75,6 +82,7 @@ class Reader:
         self._follow_s = follow_s
         self._follow_at = 0.0  # monotonic seconds
         self._known: dict[str, bool] = {}  # item → whether it is withheld
+        self._decoded: dict[str, tuple[bytes | None, ItemList | None]] = {}  # lists for everybody: as read, decoded
         self._tracked = False  # whether Redis says so when that changes
         # As redis-py's own client-side cache does it; for asyncio it has none.
         self._connection._parser.set_invalidation_push_handler(self._forget)
@@ -119,6 +127,11 @@ class Reader:
         value: bytes | None = await self._ask(("GET", keys.top(user)))
         return value
 
+    async def heads(self, users: Sequence[str]) -> list[bytes]:
+        """Return how each user's own list begins: with its version; empty where there is none."""
+        keys = await self._followed()
+        return await asyncio.gather(*(self._ask(("GETRANGE", keys.top(user), 0, HEAD)) for user in users))
+
     async def similar(self, item: str, keys: Keys | None = None) -> ItemList | None:
         """Return the item's neighbours, or ``None`` when none are known."""
         key = (keys or await self._followed()).similar(item)
@@ -129,7 +142,18 @@ class Reader:
     ) -> list[ItemList | None]:
         """Return the shared lists of these names, e.g. ``popular``, of a category or of all; ``None`` where absent."""
         keys = keys or await self._followed()
-        return await self._many(ItemList, [keys.shared(name, category) for name in names])
+        names = [keys.shared(name, category) for name in names]
+        return [self._shared(key, value) for key, value in zip(names, await self._values(names), strict=True)]
+
+    def _shared(self, key: str, value: bytes | None) -> ItemList | None:
+        # Asked for again and again and changed once a second: the last that was read is kept decoded.
+        before, listed = self._decoded.get(key, (None, None))
+        if value != before:
+            if len(self._decoded) >= KNOWN_LISTS:
+                self._decoded.clear()
+            listed = decode(ItemList, key, value)
+            self._decoded[key] = value, listed
+        return listed
 
     async def neighbours(self, items: Sequence[str], keys: Keys) -> list[ItemList | None]:
         """Return the neighbours of several items; ``None`` where none are known."""
@@ -156,9 +180,7 @@ class Reader:
         """Return all fields of an item's record, ``None`` where there is none or it says that the item is deleted."""
         keys = await self._followed()
         page, content = await self._ask(("MGET", keys.item(item), keys.content(item)))
-        found: dict[str, Any] = {
-            name: value for part in (page, content) if part for name, value in orjson.loads(part).items()
-        }
+        found = record(page, content) if page else {}
         return None if not found or found.get("deleted") else found
 
     async def withheld(self, items: Collection[str], keys: Keys | None = None) -> frozenset[str]:
@@ -195,6 +217,26 @@ class Reader:
             for (number, _), marks in zip(wanted, found, strict=True)
             for topic, offset in marks.items()
         }
+
+    async def term_sizes(self, terms: Sequence[int], keys: Keys) -> list[int]:
+        """Return how many items have each of these terms of content."""
+        sizes: list[int] = await asyncio.gather(*(self._ask(("ZCARD", keys.term(term))) for term in terms))
+        return sizes
+
+    async def postings(self, terms: Sequence[int], most: int, keys: Keys) -> list[dict[str, float]]:
+        """Return of each term the items in which it is strongest, with how strong it is; ``most`` of them."""
+        asked = (self._ask(("ZREVRANGE", keys.term(term), 0, most - 1, "WITHSCORES")) for term in terms)
+        found = await asyncio.gather(*asked)
+        return [{item.decode(errors="surrogatepass"): float(strength) for item, strength in each} for each in found]
+
+    async def term_strengths(self, term: int, items: Sequence[str], keys: Keys) -> dict[str, float]:
+        """Return how strong a term is in those of the items that have it."""
+        found = await self._ask(("ZMSCORE", keys.term(term), *items)) if items else []
+        return {item: float(strength) for item, strength in zip(items, found, strict=True) if strength is not None}
+
+    async def categories(self, keys: Keys) -> list[str]:
+        """Return the categories that have lists of their own."""
+        return [name.decode(errors="surrogatepass") for name in await self._ask(("SMEMBERS", keys.categories))]
 
     async def statuses(self) -> list[WorkerStatus]:
         """Return what workers say of themselves, those that have fallen silent included."""
@@ -267,7 +309,7 @@ class Reader:
     async def _round_trip(self, questions: list[tuple[Command, ...]]) -> list[Any]:
         if not self._connection.is_connected:
             await self._connect()
-        packed = self._connection.pack_commands(command for question in questions for command in question)
+        packed = [_pack(command) for question in questions for command in question]
         await self._connection.send_packed_command(packed, check_health=False)
         return [[await self._response() for _ in question][-1] for question in questions]
 

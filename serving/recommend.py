@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from serving.values import ItemList, ItemRecord, UserList
 
 PERSONAL = "personal"
 SESSION = "session"
+TEXT = "text"
 # What is shown to a user who has no list, in this order unless the settings say otherwise: of six sets of real events
 # five are served better by `popular` than by `trending` (docs/results.md), one, of news, by `trending`.
 FALLBACKS = ("popular", "trending", "latest")
@@ -70,11 +72,38 @@ ANY = Wishes()
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where items may come from: a stage, and its items, best first; to be gone through once."""
+    """Where items may come from: a stage, and its items, best first.
+
+    Attributes
+    ----------
+    stage : str
+    items : sequence of str
+    scores : sequence of float
+        Of the same length.
+    reasons : sequence of list of str, or None
+        Of the first items; ``None`` = that they stand in this list, ``[stage]``.
+    ratings : sequence of float
+        Of the first items.
+    time : int or None
+        When the list was made, ms since the epoch.
+    """
 
     stage: str
-    items: Iterable[Recommendation]
-    time: int | None = None  # when the list was made, ms since the epoch
+    items: Sequence[str]
+    scores: Sequence[float]
+    reasons: Sequence[list[str]] | None = None
+    ratings: Sequence[float] = ()
+    time: int | None = None
+
+    def entry(self, place: int) -> Recommendation:
+        """Return the item at a place as it is shown."""
+        rating = self.ratings[place] if place < len(self.ratings) else None
+        return Recommendation(self.items[place], self.scores[place], self._reasons(place), rating)
+
+    def _reasons(self, place: int) -> list[str]:
+        if self.reasons is None:
+            return [self.stage]
+        return self.reasons[place] if place < len(self.reasons) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +119,15 @@ class Answer:
 
 def personal(stored: UserList) -> Source:
     """Return a user's own list as a source."""
-    reasons, ratings = stored.reasons, stored.ratings or []
-    return Source(
-        PERSONAL,
-        (
-            Recommendation(
-                item, score, reasons[i] if i < len(reasons) else [], ratings[i] if i < len(ratings) else None
-            )
-            for i, (item, score) in enumerate(zip(stored.items, stored.scores, strict=False))
-        ),
-        stored.time,
-    )
+    length = min(len(stored.items), len(stored.scores))
+    items = stored.items[:length]
+    return Source(PERSONAL, items, stored.scores, stored.reasons, stored.ratings or (), stored.time)
 
 
-def shared(name: str, stored: ItemList) -> Source:
+def shared(name: str, stored: ItemList, reasons: Sequence[list[str]] | None = None) -> Source:
     """Return a list for everybody as a source."""
-    pairs = zip(stored.items, stored.scores, strict=False)
-    return Source(name, (Recommendation(item, score, [name]) for item, score in pairs), stored.time)
+    length = min(len(stored.items), len(stored.scores))
+    return Source(name, stored.items[:length], stored.scores, reasons, time=stored.time)
 
 
 def pick(
@@ -141,19 +162,22 @@ def pick(
     fitting = _Fitting(wishes, records or {})
     offers = _ordered(_allowed(sources, withheld, fitting), wishes.diversity, vectors or {})
     picked = list(islice(filter(fitting.take, offers), wishes.offset, wishes.offset + wishes.n))
-    return (picked[0][0] if picked else EMPTY), [entry for _, entry in picked]
+    return (picked[0].source.stage if picked else EMPTY), [offer.source.entry(offer.place) for offer in picked]
 
 
-_Offer = tuple[str, Recommendation]  # stage, item
+class _Offer(NamedTuple):
+    source: Source
+    place: int
+    item: str
 
 
 def _allowed(sources: Iterable[Source], withheld: Collection[str], fitting: _Fitting) -> Iterator[_Offer]:
     used = {*fitting.wishes.exclude, *withheld}
     for source in sources:
-        for entry in source.items:
-            if entry.item not in used and fitting.of_category(entry.item):
-                used.add(entry.item)
-                yield source.stage, entry
+        for place, item in enumerate(source.items):
+            if item not in used and fitting.of_category(item):
+                used.add(item)
+                yield _Offer(source, place, item)
 
 
 def _ordered(
@@ -162,15 +186,15 @@ def _ordered(
     if not diversity:
         return offers
     among = list(offers)
-    order = diversified(_relevance(among), [vectors.get(entry.item) for _, entry in among], diversity)
+    order = diversified(_relevance(among), [vectors.get(offer.item) for offer in among], diversity)
     return (among[place] for place in order)
 
 
 def _relevance(offers: Sequence[_Offer]) -> NDArray[np.float32]:
     """Return how well each item fits, 1 … 0: by its score, or by its place where several lists' scores meet."""
-    if len({stage for stage, _ in offers}) > 1:
+    if len({id(offer.source) for offer in offers}) > 1:
         return np.linspace(1.0, 0.0, len(offers), dtype=np.float32)
-    scores = np.array([entry.score for _, entry in offers], np.float32)
+    scores = np.array([offer.source.scores[offer.place] for offer in offers], np.float32)
     reach = np.ptp(scores) if len(scores) else 0.0
     return (scores - scores.min()) / reach if reach > 0.0 else np.ones(len(scores), np.float32)
 
@@ -195,7 +219,7 @@ class _Fitting:
         wishes = self.wishes
         if not (wishes.per_category or wishes.per_brand):
             return True
-        record = self._record(offer[1].item)
+        record = self._record(offer.item)
         groups = []
         if wishes.per_category and record.categories:
             groups.append((("category", record.categories[0]), wishes.per_category))

@@ -8,7 +8,7 @@ partition :data:`STEWARD`. Calls block; the worker makes them in threads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import redis
@@ -16,6 +16,7 @@ import redis
 from contracts.events import item_key
 from contracts.redis import BEATS, SHARED, Keys, name_field
 from serving.fence import Command, Epochs, Fence, Step
+from serving.postings import SEARCH_TERMS, Page, Postings
 
 STEWARD = 0
 """The partition whose owner writes what belongs to nobody."""
@@ -25,15 +26,6 @@ _MEMBERS = 1000
 
 Offsets = Mapping[tuple[str, int], int]
 """(topic, partition) → offset of the next message."""
-
-
-class Page(NamedTuple):
-    """An item's record as it stands in the store."""
-
-    item: str
-    shown: bytes  # JSON: what pages show of it
-    content: bytes | None  # JSON: the rest, None where there is none
-    withheld: bool
 
 
 class Store:
@@ -49,13 +41,18 @@ class Store:
         Names the namespace.
     list_s, state_s : int
         Seconds for which users' lists and vectors live, and their states; 0 = for ever. Every write counts anew.
+    search_terms : int
+        By so many terms of its content an item is found, at most.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys, list_s: int, state_s: int = 0) -> None:
+    def __init__(
+        self, client: redis.Redis, keys: Keys, list_s: int, state_s: int = 0, search_terms: int = SEARCH_TERMS
+    ) -> None:
         self._client: Any = client  # redis-py declares every answer as sync or async
         self._keys = keys
         self._list_s, self._state_s = list_s, state_s
         self._fence = Fence(client, keys)
+        self._postings = Postings(client, keys, search_terms)
 
     # Owning.
 
@@ -251,9 +248,11 @@ class Store:
         return self._write_for_all(commands + self._written(written), epoch)
 
     def write_metadata(self, items: Sequence[Page], epoch: int | None) -> bool:
-        """Write what pages show of items, and which must not be shown."""
+        """Write what pages show of items, which must not be shown, and by which terms they are found."""
         keys = self._keys
-        commands: list[Command] = [("SET", keys.item(page.item), page.shown) for page in items]
+        # First: should only a part be written, the pages still say which terms stand there.
+        commands = self._postings.changes(items)
+        commands += [("SET", keys.item(page.item), page.shown) for page in items]
         contents = [(keys.content(page.item), page.content) for page in items]
         commands += [("DEL", key) if content is None else ("SET", key, content) for key, content in contents]
         commands += _members("SADD", keys.withheld, [page.item for page in items if page.withheld])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+from serving.evidence import Evidence
 
 NAMED = 3  # earlier items that a sentence names
 
@@ -10,11 +12,13 @@ _RESTS_ON = {
     "followed": "people who had {them} went on to this",
     "together": "people who had {them} also had this",
     "embeddings": "this suits the same taste",
+    "similar": "this goes with {them}",
 }
 _SHARED = {
     "popular": "popular with everyone",
     "trending": "more and more people choose it",
     "latest": "new in the catalogue",
+    "embeddings": "it suits the taste so far",
 }
 
 
@@ -43,6 +47,48 @@ def explain(reasons: Sequence[str], titles: Mapping[str, str]) -> str:
     because = f"because of {_listed(named)}"
     ground = _RESTS_ON.get(source)
     return f"{because}: {ground.format(them='it' if len(named) == 1 else 'them')}" if ground else because
+
+
+def verdict(evidence: Evidence, withheld: bool, titles: Mapping[str, str]) -> str:
+    """Say why an item stands on a user's list, or why it does not.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    withheld : bool
+        Whether nobody may be shown the item.
+    titles : mapping of item to title
+        As for :func:`explain`.
+    """
+    return "; ".join([_standing(evidence, withheld, titles), *_support(evidence, titles)])
+
+
+def _standing(evidence: Evidence, withheld: bool, titles: Mapping[str, str]) -> str:
+    if withheld:
+        return "withheld: nobody is shown it"
+    if evidence.rank is not None:
+        place = f"number {evidence.rank} of {evidence.length} on the list"
+        why = explain(evidence.reasons, titles)
+        return f"{place}, {why}" if why else f"{place}; reasons are kept for the first items only"
+    if evidence.had:
+        return "not on the list: one of the earlier items that the list rests on"
+    if evidence.length:
+        return f"not among the {evidence.length} items of the list: others come before it, or the user has had it"
+    return "this user has no list yet"
+
+
+def _support(evidence: Evidence, titles: Mapping[str, str]) -> Iterator[str]:
+    taste = evidence.taste
+    if taste is not None and taste.of:
+        yield f"by taste alone it scores {taste.score:.3g}, above {taste.below} of {taste.of} items of the list"
+    had = [titles.get(near.item, near.item) for near in evidence.near if near.rank is None]
+    offered = [titles.get(near.item, near.item) for near in evidence.near if near.rank is not None]
+    if had:
+        yield f"it goes with {_listed(had)}, which the list rests on"
+    if offered:
+        yield f"it goes with {_listed(offered)} on the list"
+    if not evidence.near:
+        yield "nothing on the list is known to go with it"
 
 
 def ago(milliseconds: int) -> str:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import socket
+import threading
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
+import msgspec
+import uvicorn
 
 from commands.people import PeopleOf
 from contracts.redis import Keys
 from infra.redis import connect
-from infra.settings import Settings
+from infra.settings import Serving, Settings
 from serving.api import create_app
 from serving.reader import Reader
+from serving.server import config
 from serving.writing import Writing, topics
 from streams.publishing.live import LivePublisher
 
@@ -84,13 +89,28 @@ def serving(settings: Settings) -> Iterator[Service]:
             service.close()
 
 
-def repeated(ask: Callable[[], T], reached: Callable[[T], bool], wait: Callable[[Callable[[], bool]], None]) -> T:
-    """Ask until an answer will do."""
-    answers: list[T] = []
+@contextmanager
+def running(service: Service) -> Iterator[str]:
+    """Run the application in a real server, for what the short way does not do: answers without an end."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    settings = msgspec.structs.replace(service.settings, serving=Serving(streams=1))
+    ready = threading.Event()
 
-    def asked() -> bool:
-        answers.append(ask())
-        return reached(answers[-1])
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready.set()
 
-    wait(asked)
-    return answers[-1]
+    app = create_app(
+        Reader(settings.redis.url, settings.redis.prefix, settings.namespace),
+        writing=Writing(LivePublisher(settings), topics=topics(settings.kafka.prefix), streams=1),
+    )
+    server = Server(config(app))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        assert ready.wait(60)
+        yield "http://127.0.0.1:%d" % listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query, Response
 from starlette.routing import BaseRoute
@@ -13,9 +13,10 @@ from serving import answers, wire
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
 from serving.routes.caching import NOT_MODIFIED, cached
+from serving.routes.direct import direct
 from serving.routes.parameters import Everyones, Identifier, Own, Paged, Tag
 from serving.routes.quick import Quick
-from serving.routes.route import route
+from serving.routes.route import Shortcut, route
 from serving.waiting import Waiting
 
 FRESH = "Headrace-Fresh"
@@ -76,14 +77,15 @@ def routes(reader: Reader, waiting: Waiting, fallbacks: Sequence[str] = FALLBACK
         body = {"namespace": listing.namespace, "time": listing.time, "items": entries}
         return cached(body, None, listing.time, tag)
 
-    errors = (404, 422, 503)
-    own = route("/recommend/{user:id}", recommend, wire.Recommended, *errors, role="read", responses=NOT_MODIFIED)
-    own.quick = Quick(reader).answer
+    def reading(path: str, endpoint: Any, answer: type, model: type[Paged], *before: Shortcut) -> BaseRoute:
+        made = route(path, endpoint, answer, 404, 422, 503, role="read", responses=NOT_MODIFIED)
+        made.shortcuts = (*before, direct(endpoint, model))
+        return made
+
     return [
-        own,
-        route("/similar/{item:id}", similar, wire.Listed, *errors, role="read", responses=NOT_MODIFIED),
-        *(
-            route(f"/{name.__name__}", name, wire.Listed, *errors, role="read", responses=NOT_MODIFIED)
-            for name in (popular, trending, latest)
-        ),
+        reading("/recommend/{user:id}", recommend, wire.Recommended, Own, Quick(reader)),
+        reading("/similar/{item:id}", similar, wire.Listed, Paged),
+        reading("/popular", popular, wire.Listed, Everyones),
+        reading("/trending", trending, wire.Listed, Everyones),
+        reading("/latest", latest, wire.Listed, Everyones),
     ]

@@ -6,7 +6,7 @@ import re
 import time
 from functools import lru_cache
 
-from starlette.types import Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from contracts.events import MAX_ID_BYTES
 from serving.cut import cut
@@ -29,7 +29,7 @@ class Quick:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    async def answer(self, scope: Scope, send: Send) -> bool:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Answer, or return that it must be done at length: what is sent is the same but for the writing of numbers."""
         n = _wanted(scope["query_string"])
         user = scope["path_params"]["user"]

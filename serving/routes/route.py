@@ -18,18 +18,23 @@ Role = Literal["open", "read", "write", "admin"]
 """What a caller must be allowed to do; ``open`` = nothing."""
 
 
+Shortcut = Callable[[Scope, Receive, Send], Awaitable[bool]]
+"""Answers a request, or returns that it cannot."""
+
+
 class Route(APIRoute):
-    """A route that knows who may use it, and may have a short way for its commonest request.
+    """A route that knows who may use it, and may have shorter ways than FastAPI's, which finds out at every request
+    what the endpoint takes: half a millisecond.
 
     Attributes
     ----------
     role : Role
-    quick : async function of scope and send, or None
-        Tried first; returns whether it has answered.
+    shortcuts : sequence of Shortcut
+        For GET, tried in this order. What none of them answers goes FastAPI's way, errors in the request too.
     """
 
     role: Role = "admin"
-    quick: Callable[[Scope, Send], Awaitable[bool]] | None = None
+    shortcuts: Sequence[Shortcut] = ()
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match the path as it was sent, before it is decoded: a slash within an id parts nothing."""
@@ -39,8 +44,10 @@ class Route(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if self.quick is not None and scope["method"] == "GET" and await self.quick(scope, send):
-            return
+        if scope["method"] == "GET":
+            for shortcut in self.shortcuts:
+                if await shortcut(scope, receive, send):
+                    return
         await super().handle(scope, receive, send)
 
 

@@ -14,12 +14,12 @@ from contracts.learning import Introduction
 from infra.settings import Settings
 from models.content.terms import introduce
 from models.engine import Engine
-from serving.store import Page
+from serving.postings import Page, page
 from streams.kafka.whole import read_whole
 from streams.replaying.merge import ITEM, Entries, entries
 from streams.replaying.owner import Owner
 from streams.replaying.plan import Plan
-from streams.stewarding.pages import decode_item, page
+from streams.stewarding.pages import decode_item
 
 _WRITTEN_AT_ONCE = 1000
 

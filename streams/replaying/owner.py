@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from infra.errors import StoreError
 from serving.fence import WentBack
-from serving.store import STEWARD, Page, Store
+from serving.postings import Page
+from serving.store import STEWARD, Store
 from streams.stewarding.shared import SharedList
 
 Partition = tuple[str, int]

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import confluent_kafka as ck
-import msgspec
-import orjson
 
 from contracts.events import InvalidEvent, Item, decode, encode
 from infra import failpoints
-from serving.store import Page, Store
+from serving.postings import Page, page
+from serving.store import Store
 from streams.applying.outbox import Outbox
 from streams.deadletters.letters import DeadLetters
 from streams.learning.log import LearningLog
@@ -136,10 +135,3 @@ def decode_item(message: ck.Message) -> tuple[Item | None, InvalidEvent | None]:
         return None, error
     except UnicodeDecodeError as error:
         return None, InvalidEvent("bad id", str(error))
-
-
-def page(item: Item, withheld: bool) -> Page:
-    """Return an item's record as it stands in the store."""
-    fields = msgspec.to_builtins(item)
-    content = {name: fields.pop(name) for name in ("text", "vector") if fields.get(name) is not None}
-    return Page(item.item, orjson.dumps(fields), orjson.dumps(content) if content else None, withheld)

@@ -42,7 +42,6 @@ HOSTILE = [
     "日本語 🎬",
     "'\"",
 ]
-LIST_LENGTH = 20
 
 
 class Deployment:
@@ -53,7 +52,7 @@ class Deployment:
         self.keys = Keys("main", prefix)
         self._runner = runner
         self._reader = Reader(url, prefix, follow_s=follow_s)
-        transport = httpx.ASGITransport(create_app(self._reader, LIST_LENGTH))
+        transport = httpx.ASGITransport(create_app(self._reader))
         self._client = httpx.AsyncClient(transport=transport, base_url="http://service")
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
@@ -123,12 +122,10 @@ def test_a_user_gets_his_list_with_scores_reasons_and_version(deployment: Deploy
     body = deployment.get("/recommend/ann", n=2).json()
     assert body == {
         "stage": "personal",
+        "namespace": "main",
         "version": "3.1",
         "time": 1000,
-        "items": [
-            {"item": "a", "score": 1.0, "reasons": ["together", "earlier"], "rating": None},
-            {"item": "b", "score": 0.5, "reasons": [], "rating": None},
-        ],
+        "items": [{"item": "a", "score": 1.0}, {"item": "b", "score": 0.5}],
     }
 
 
@@ -140,7 +137,13 @@ def test_an_unknown_user_gets_what_is_popular(deployment: Deployment) -> None:
 
 
 def test_an_empty_store_gives_an_empty_list(deployment: Deployment) -> None:
-    assert deployment.get("/recommend/nobody").json() == {"stage": "empty", "version": None, "time": None, "items": []}
+    assert deployment.get("/recommend/nobody").json() == {
+        "stage": "empty",
+        "namespace": "main",
+        "version": None,
+        "time": None,
+        "items": [],
+    }
     assert shown(deployment.get("/similar/nothing")) == []
     assert shown(deployment.get("/popular")) == []
 
@@ -161,11 +164,11 @@ def test_an_answer_may_be_of_some_categories_and_hold_few_of_each_category_or_br
         record = {"item": item, "categories": categories, "brand": brand}
         deployment.store.set(deployment.keys.item(item), orjson.dumps(record))
     deployment.give("ann", ["a", "b", "c", "d"])
-    assert shown(deployment.get("/recommend/ann", category="y")) == ["b", "c"]
-    assert shown(deployment.get("/recommend/ann", category=["x,y", "z"])) == ["a", "b", "c"]
+    assert shown(deployment.get("/recommend/ann", categories="y")) == ["b", "c"]
+    assert shown(deployment.get("/recommend/ann", categories=["x,y", "z"])) == ["a", "b", "c"]
     assert shown(deployment.get("/recommend/ann", per_category=1)) == ["a", "c", "d"]
     assert shown(deployment.get("/recommend/ann", per_brand=1, n=2)) == ["a", "b"]
-    assert shown(deployment.get("/recommend/ann", category="")) == ["a", "b", "c", "d"]
+    assert shown(deployment.get("/recommend/ann", categories="")) == ["a", "b", "c", "d"]
 
 
 def test_a_category_has_a_popular_list_of_its_own_which_new_users_see_who_want_it(deployment: Deployment) -> None:
@@ -176,7 +179,7 @@ def test_a_category_has_a_popular_list_of_its_own_which_new_users_see_who_want_i
     assert shown(deployment.get("/popular", category="x/1")) == ["a", "b"]
     assert shown(deployment.get("/popular", category="unknown")) == []
     assert shown(deployment.get("/popular", category="")) == ["p", "q"]
-    assert shown(deployment.get("/recommend/nobody", category="x/1")) == ["a", "b", "q"]
+    assert shown(deployment.get("/recommend/nobody", categories="x/1")) == ["a", "b", "q"]
 
 
 def test_withheld_items_disappear_at_once_everywhere_and_come_back(deployment: Deployment) -> None:
@@ -227,7 +230,14 @@ def test_any_id_reaches_its_own_keys_and_no_other(deployment: Deployment, identi
         "/similar/x?n=-1",
         "/popular?n=1e400",
         "/recommend/ann?per_brand=-1",
-        f"/popular?n={LIST_LENGTH + 1}",
+        "/popular?n=1001",
+        "/recommend/ann?category=x",
+        "/recommend/ann?diversity=1.5",
+        "/recommend/ann?match=some",
+        "/recommend/ann?namespace=a:b",
+        "/explain/ann/",
+        "/explain//x",
+        "/explain/ann/a/b",
     ],
 )
 def test_a_request_that_cannot_be_meant_is_refused_in_the_one_shape(deployment: Deployment, path: str) -> None:
@@ -235,7 +245,7 @@ def test_a_request_that_cannot_be_meant_is_refused_in_the_one_shape(deployment: 
 
 
 def test_unknown_paths_and_methods_are_refused_in_the_one_shape(deployment: Deployment) -> None:
-    assert refusal(deployment.get("/recommend")) == (404, "not_found")
+    assert refusal(deployment.get("/recommend")) == (405, "method_not_allowed")
     assert refusal(deployment.get("/nothing/here")) == (404, "not_found")
 
 
@@ -335,12 +345,13 @@ def test_openapi_describes_answers_parameters_and_errors(deployment: Deployment)
     document = deployment.get("/openapi.json").json()
     route = document["paths"]["/recommend/{user}"]["get"]
     parameters = {parameter["name"]: parameter["schema"] for parameter in route["parameters"]}
-    assert parameters.keys() == {"user", "n", "exclude", "category", "per_category", "per_brand"}
-    assert parameters["n"]["maximum"] == LIST_LENGTH
+    assert parameters.keys() >= {"user", "n", "offset", "exclude", "categories", "match", "diversity", "explain"}
+    assert parameters["n"]["maximum"] == 1000
 
     def answer(status: str) -> str:
         schema = route["responses"][status]["content"]["application/json"]["schema"]
         return str(schema["$ref"]).rpartition("/")[2]
 
-    assert [answer(status) for status in ("200", "422", "503")] == ["Answer", "Problem", "Problem"]
-    assert document["components"]["schemas"]["Answer"]["properties"].keys() == {"stage", "version", "time", "items"}
+    assert [answer(status) for status in ("200", "404", "422", "503")] == ["Recommended", *3 * ["Problem"]]
+    shown = document["components"]["schemas"]["Recommended"]["properties"]
+    assert shown.keys() == {"stage", "namespace", "version", "time", "items"}

@@ -13,7 +13,8 @@ import redis
 from contracts.redis import Keys
 from infra.redis import LocalRedis, connect
 from serving.fence import WentBack
-from serving.store import STEWARD, Page, Store
+from serving.postings import Page
+from serving.store import STEWARD, Store
 
 KEYS = Keys("fence")
 EPOCHS = dict[int, int]

@@ -51,9 +51,9 @@ def test_a_reader_that_asks_during_promote_and_back_gets_neither_an_empty_nor_a_
     async def ask(done: asyncio.Event) -> None:
         async with Reader(redis_url, namespace, "old", follow_s=0.0) as reader:
             while not done.is_set():
-                own = await answers.for_user(reader, "ann", 10)
-                stranger = await answers.for_user(reader, "stranger", 10)
-                similar = await answers.similar(reader, "it", 10)
+                own = await answers.for_user(reader, "ann")
+                stranger = await answers.for_user(reader, "stranger")
+                similar = await answers.similar(reader, "it")
                 for answer in (own, stranger, similar):
                     of = {entry.item.split("-")[0] for entry in answer.items}
                     assert len(of) == 1

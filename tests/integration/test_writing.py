@@ -17,7 +17,7 @@ from contracts.topics import partition_of
 from infra.kafka import LocalKafka
 from infra.settings import Kafka, Redis, Serving, Settings
 from tests.worker import Worker, working
-from tests.writing import Service, serving
+from tests.writing import Service, running, serving
 
 FILMS = [f"film{number}" for number in range(40)]
 
@@ -300,3 +300,34 @@ def quoted(name: str) -> str:
     from urllib.parse import quote  # noqa: PLC0415
 
     return quote(name, safe="").replace(".", "%2E")
+
+
+def test_a_stream_says_the_list_at_once_and_again_when_it_has_changed(service: Service, user: str) -> None:
+    async def events(response: httpx.Response) -> Any:
+        async for line in response.aiter_lines():
+            if line.startswith("data: "):
+                yield orjson.loads(line.removeprefix("data: "))
+
+    async def followed(base: str) -> None:
+        async with httpx.AsyncClient(base_url=base, timeout=60) as client:
+            async with client.stream("GET", f"/stream/{user}", params={"n": 50}) as response:
+                assert response.headers["content-type"].startswith("text/event-stream")
+                told = events(response)
+                first = await anext(told)
+                assert first["stage"] == "popular"
+                for film in FILMS[12:14]:
+                    await client.post("/events", json={"user": user, "item": film})
+                    while film in {each["item"] for each in (await anext(told))["items"]}:
+                        pass
+            full = [asyncio.create_task(anext_of(client, number)) for number in range(2)]
+            assert sorted(await asyncio.gather(*full)) == [200, 429]
+
+    async def anext_of(client: httpx.AsyncClient, number: int) -> int:
+        async with client.stream("GET", f"/stream/other{number}") as response:
+            if response.status_code == 200:
+                await anext(response.aiter_lines())
+                await asyncio.sleep(1)
+            return response.status_code
+
+    with running(service) as base:
+        service.run(followed(base))

@@ -23,6 +23,7 @@ ALLOWED = {
         "serving.store",
         "serving.fence",
         "serving.namespaces",
+        "serving.postings",
         "serving.publisher",
         "infra",
     ),
