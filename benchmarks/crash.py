@@ -29,6 +29,7 @@ from benchmarks.parts.comparison import Comparison, applied, compare, ends
 from benchmarks.parts.disturbances import Disturbances
 from benchmarks.parts.feed import Feed
 from benchmarks.parts.supervised import SupervisedWorker
+from benchmarks.parts.worker import with_settings
 from infra import failpoints
 from infra.local import LocalServices
 from infra.redis import connect
@@ -52,7 +53,7 @@ def run(
         for namespace in (_DISTURBED, _UNDISTURBED):
             ensure_topics(msgspec.structs.replace(settings, namespace=namespace))
         rng, began = random.Random(seed), time.monotonic()
-        worker = SupervisedWorker(settings, _DISTURBED, directory)
+        worker = started(settings, _DISTURBED)
         workers = [worker]
         try:
             actions = planned(Disturbances(worker, services, rng), rng, counts, points)
@@ -62,13 +63,22 @@ def run(
                 print(f"{time.monotonic() - began:6.0f} s  {name}", file=sys.stderr)
             feed.rest()
             finish(settings, worker)
-            workers.append(SupervisedWorker(settings, _UNDISTURBED, directory))
+            workers.append(started(settings, _UNDISTURBED))
             finish(settings, workers[-1])
             found = compare(settings, connect(settings.redis.url), _DISTURBED, _UNDISTURBED)
         finally:
             for each in workers:
                 each.kill()
     return figures(found, actions, worker, time.monotonic() - began)
+
+
+def started(settings: Settings, namespace: str) -> SupervisedWorker:
+    """Return a worker of a namespace that has begun."""
+    # Checkpoints often, so that some crashes fall between two and some into one.
+    settings = with_settings(msgspec.structs.replace(settings, namespace=namespace), model={"checkpoint_s": 5})
+    worker = SupervisedWorker(settings)
+    worker.start()
+    return worker
 
 
 def planned(disturbances: Disturbances, rng: random.Random, counts: dict[str, int], points: list[str]) -> list[Action]:

@@ -25,7 +25,7 @@ import msgspec
 import orjson
 
 from benchmarks.parts.machine import load, machine, versions
-from benchmarks.parts.measures import CATCH_UP, Measures, Sizes
+from benchmarks.parts.measures import Measures, Sizes
 from benchmarks.parts.options import movielens_option
 from benchmarks.parts.place import temporary_place
 from benchmarks.parts.report import Runs, print_tables, summarise
@@ -109,7 +109,6 @@ def _defaults() -> dict[str, Any]:
         "partitions": settings.kafka.partitions,
         "worker": msgspec.to_builtins(settings.worker),
         "model": msgspec.to_builtins(settings.model),
-        "catch_up": CATCH_UP.format(1),
     }
 
 

@@ -5,7 +5,12 @@ python -m benchmarks.event_path --only freshness --json benchmarks/results/fresh
 python -m benchmarks.learning_log --json benchmarks/results/learning_log.json
 python -m benchmarks.engine --memory --memory-events 10000000 --json benchmarks/results/engine.json
 python -m benchmarks.scale --json benchmarks/results/scale.json
-python -m benchmarks.crash --data FOLDER --json benchmarks/results/crash.json
+python -m benchmarks.crash --data FOLDER --kills 50 --json benchmarks/results/crash-kills.json
+python -m benchmarks.crash --data FOLDER --failpoints --json benchmarks/results/crash-failpoints.json
+python -m benchmarks.crash --data FOLDER --broker-kills 5 --redis-kills 5 --json benchmarks/results/crash-services.json
+python -m benchmarks.workers --json benchmarks/results/workers.json
+python -m benchmarks.replay --data FOLDER --json benchmarks/results/replay.json
+python -m benchmarks.soak --json benchmarks/results/soak.json
 headrace run --fresh --data FOLDER --json benchmarks/results/run.json
 headrace run --fresh --data FOLDER --rate 200 --json benchmarks/results/run-200.json      # and --rate 2000
 python -m benchmarks.quality --data FOLDER --json benchmarks/results/quality.json
@@ -18,12 +23,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.parts.durable_page import crashes, replay, soak, workers
 from benchmarks.parts.quality_page import pace, quality
 from benchmarks.parts.scale_page import scale
 from benchmarks.parts.tables import table
 
 FIGURES = Path(__file__).parent / "results"
 RATES = (200, 2000)
+CRASHES = {
+    "crash-kills": "--kills 50",
+    "crash-failpoints": "--failpoints",
+    "crash-services": "--broker-kills 5 --redis-kills 5",
+}
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 
 
@@ -120,18 +131,6 @@ catalogue of {figures["memory"]["items"]:,} items, {figures["memory"]["resident_
 """
 
 
-def crash(figures: dict[str, Any]) -> str:
-    rows = [(name.replace("_", " "), value) for name, value in figures.items()]
-    return f"""## Killed and undisturbed
-
-`python -m benchmarks.crash --data ml-100k`: a worker is killed with SIGKILL while events arrive at 2,000 a second; its
-model must equal a fresh fold of its learning log bit for bit, its counts and every user's stored state those of an
-undisturbed worker.
-
-{table(("what", "found"), rows)}
-"""
-
-
 def run(figures: dict[str, Any]) -> str:
     names = (
         "events_applied", "duplicates", "dead_letters", "users_with_list", "events_per_second", "hit_rate_at_10",
@@ -151,30 +150,29 @@ The same stream at a steady rate, beside the evaluator on it, which is told to l
 """
 
 
+def _figures(name: str) -> dict[str, Any] | None:
+    path = FIGURES / f"{name}.json"
+    return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+
 def _paced(fastest: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    runs = {f"{rate:,} events/s": FIGURES / f"run-{rate}.json" for rate in RATES}
-    found = {name: json.loads(path.read_text("utf-8")) for name, path in runs.items() if path.exists()}
+    found = {f"{rate:,} events/s": figures for rate in RATES if (figures := _figures(f"run-{rate}"))}
     return found | {"as fast as it goes": fastest}
 
 
 def _jobs() -> dict[str, Any]:
-    path = FIGURES / "quality.json"
-    jobs = json.loads(path.read_text("utf-8"))["jobs"] if path.exists() else {}
-    return {name: done["result"] for name, done in jobs.items()}
+    return {name: done["result"] for name, done in (_figures("quality") or {"jobs": {}})["jobs"].items()}
 
 
 def main() -> None:
     parts = {
         "event_path": event_path, "freshness": freshness, "engine": engine, "learning_log": learning_log,
-        "scale": scale, "crash": crash, "run": run, "quality": quality,
+        "scale": scale, "workers": workers, "replay": replay, "soak": soak, "run": run, "quality": quality,
     }  # fmt: skip
-    measured = [name for name in parts if (FIGURES / f"{name}.json").exists()]
-    pages = [parts[name](json.loads((FIGURES / f"{name}.json").read_text("utf-8"))) for name in measured]
-    head = (
-        "# Results\n\nWritten by `python -m benchmarks.results` from the figures in `benchmarks/results`.\n"
-        "The event path, freshness, learning log and kills were measured before the blend learned its weights, and\n"
-        "before writes were fenced.\n"
-    )
+    pages = [parts[name](figures) for name in parts if (figures := _figures(name))]
+    disturbed = {options: figures for name, options in CRASHES.items() if (figures := _figures(name))}
+    pages.append(crashes(disturbed))
+    head = "# Results\n\nWritten by `python -m benchmarks.results` from the figures in `benchmarks/results`.\n"
     PAGE.write_text("\n".join([head, *pages]), "utf-8")
 
 

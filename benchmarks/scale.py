@@ -9,6 +9,7 @@ event and list. Start: a killed worker's restart by part. Figures that OUT holds
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def main(
     restarts: int,
 ) -> None:
     figures: dict[str, Any] = orjson.loads(out.read_bytes()) if out and out.exists() else {}
-    measures = {
+    measures: dict[str, Callable[[], Any]] = {
         "workers": lambda: _fleet(events),
         "users": lambda: [_run("scale_store", *each, _LARGE) for each in ((users, 5), (_FEW_USERS, _MANY_EVENTS))],
         "items": lambda: {name: _run("scale_model", size, warm_up) for name, size in sizes.items()},

@@ -22,7 +22,7 @@ import orjson
 
 from benchmarks.parts.machine import load, machine, versions
 from benchmarks.parts.place import ROOT, Place, environment, temporary_place
-from benchmarks.parts.worker import Worker, running_worker
+from benchmarks.parts.worker import Worker, running_worker, with_settings
 from infra.errors import HeadraceError
 from infra.redis import connect
 
@@ -33,17 +33,6 @@ _RESIDENT = 10_000
 _DAY_S = 86_400
 _MB = 1e6
 _LEVEL = 0.05
-_CONFIG = """\
-[worker]
-resident_users = {resident}
-list_days = {days:.6f}
-state_days = {days:.6f}
-[catalogue]
-idle_days = {item_days:.6f}
-[model]
-checkpoint_s = 60
-score_every = 10
-"""
 
 
 class Sample(msgspec.Struct):
@@ -77,12 +66,14 @@ def main(minutes: float, rate: int, out: Path | None) -> None:
 
 
 def _soak(place: Place, seconds: float, rate: int) -> dict[str, Any]:
-    config = place.settings.home_dir / "soak.toml"
-    idle_s, item_idle_s = min(_IDLE_S, seconds / 8), min(_ITEM_IDLE_S, seconds / 6)
-    text = _CONFIG.format(resident=_RESIDENT, days=idle_s / _DAY_S, item_days=item_idle_s / _DAY_S)
-    config.write_text(text)
+    idle_days, item_idle_days = min(_IDLE_S, seconds / 8) / _DAY_S, min(_ITEM_IDLE_S, seconds / 6) / _DAY_S
+    changed: dict[str, dict[str, Any]] = {
+        "worker": {"resident_users": _RESIDENT, "list_days": idle_days, "state_days": idle_days},
+        "catalogue": {"idle_days": item_idle_days},
+        "model": {"checkpoint_s": 60, "score_every": 10},
+    }
     store: Any = connect(place.url)
-    with running_worker(place, config) as worker:
+    with running_worker(with_settings(place.settings, **changed)) as worker:
         command = [sys.executable, "-m", "benchmarks.parts.soak_stream", place.bootstrap, str(rate), str(seconds)]
         source = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(), cwd=ROOT)
         began, samples = time.monotonic(), list[Sample]()
@@ -99,7 +90,7 @@ def _soak(place: Place, seconds: float, rate: int) -> dict[str, Any]:
     return {
         "machine": machine() | {"load": load()},
         "versions": versions(place.url),
-        "settings": {"minutes": seconds / 60, "rate": rate, "config": text},
+        "settings": {"minutes": seconds / 60, "rate": rate, **changed},
         "published": published,
         "freshness_ms": [status["freshness_ms_p50"], status["freshness_ms_p99"]],
         "lag_at_the_end": status["lag"],

@@ -25,8 +25,8 @@ import click
 import msgspec
 
 from benchmarks.parts.comparison import applied, compare, ends
-from benchmarks.parts.fleet import Member, member
 from benchmarks.parts.witness import Witness
+from benchmarks.parts.worker import Worker, with_settings
 from benchmarks.parts.zipf import Zipf
 from infra.local import LocalServices
 from infra.redis import connect
@@ -66,7 +66,7 @@ class Publisher(threading.Thread):
 class Disturbance:
     """The kinds of disturbance, and what they did to the partitions."""
 
-    def __init__(self, settings: Settings, members: list[Member], witness: Witness, seed: int) -> None:
+    def __init__(self, settings: Settings, members: list[Worker], witness: Witness, seed: int) -> None:
         self._one, self._two, self._guest = members
         self._witness, self._partitions = witness, frozenset(range(settings.kafka.partitions))
         self._rng = random.Random(seed)
@@ -75,7 +75,7 @@ class Disturbance:
     def go_on_for(self, seconds: float) -> None:
         """Disturb for so long: each kind in turn, in another order each time."""
         deadline = time.monotonic() + seconds
-        kinds: list[Callable[[Member, Member], None]] = []
+        kinds: list[Callable[[Worker, Worker], None]] = []
         while time.monotonic() < deadline:
             if not kinds:
                 kinds = [self.killed_and_restarted, self.left, self.stayed_away, self.slept, self.had_a_guest]
@@ -84,7 +84,7 @@ class Disturbance:
             self._disturb(kinds.pop())
         self._settle()
 
-    def _disturb(self, kind: Callable[[Member, Member], None]) -> None:
+    def _disturb(self, kind: Callable[[Worker, Worker], None]) -> None:
         who, other = self._rng.sample([self._one, self._two], 2)
         its, others = who.numbers(), other.numbers()
         time.sleep(self._rng.uniform(0.0, 1.0))
@@ -101,29 +101,29 @@ class Disturbance:
         )
         click.echo(f"  {self.measured[-1]}", err=True)
 
-    def killed_and_restarted(self, who: Member, _: Member) -> None:
+    def killed_and_restarted(self, who: Worker, _: Worker) -> None:
         who.kill()
         who.start()
-        who.wait_until(lambda: bool(who.numbers()), "come back")
+        who.wait_until(lambda _: bool(who.numbers()), "come back")
 
-    def stayed_away(self, who: Member, other: Member) -> None:
+    def stayed_away(self, who: Worker, other: Worker) -> None:
         who.kill()
-        other.wait_until(lambda: other.numbers() == self._partitions, "taken over")
+        other.wait_until(lambda _: other.numbers() == self._partitions, "taken over")
 
-    def left(self, who: Member, other: Member) -> None:
+    def left(self, who: Worker, other: Worker) -> None:
         who.stop()
-        other.wait_until(lambda: other.numbers() == self._partitions, "taken over")
+        other.wait_until(lambda _: other.numbers() == self._partitions, "taken over")
 
-    def slept(self, who: Member, other: Member) -> None:
+    def slept(self, who: Worker, other: Worker) -> None:
         until = time.monotonic() + _ASLEEP_S
         who.signal(signal.SIGSTOP)
-        other.wait_until(lambda: other.numbers() == self._partitions, "taken over")
+        other.wait_until(lambda _: other.numbers() == self._partitions, "taken over")
         time.sleep(max(0.0, until - time.monotonic()))
         who.signal(signal.SIGCONT)
 
-    def had_a_guest(self, *_: Member) -> None:
+    def had_a_guest(self, *_: Worker) -> None:
         self._guest.start()
-        self._guest.wait_until(lambda: bool(self._guest.numbers()), "joined")
+        self._guest.wait_until(lambda _: bool(self._guest.numbers()), "joined")
         self._guest.stop()
 
     def _settle(self) -> None:
@@ -131,7 +131,7 @@ class Disturbance:
         for each in (self._one, self._two):
             if not each.runs:
                 each.start()
-        self._one.wait_until(self._is_shared_out, "shared the partitions with the other")
+        self._one.wait_until(lambda _: self._is_shared_out(), "shared the partitions with the other")
         time.sleep(_SETTLED_S)
 
     def _is_shared_out(self) -> bool:
@@ -143,17 +143,19 @@ def run(settings: Settings, minutes: float, rate: int, seed: int) -> dict[str, A
     """Disturb, compare, and return what was found."""
     for namespace in (TOGETHER, ALONE):
         ensure_topics(msgspec.structs.replace(settings, namespace=namespace))
-    session = f"session_ms = {_SESSION_MS}\n"
-    members = [member(settings, TOGETHER, name, session) for name in ("one", "two", "guest")]
-    alone = member(settings, ALONE, "alone")
-    store, publisher = connect(settings.redis.url), Publisher(settings, rate, seed)
     watched = msgspec.structs.replace(settings, namespace=TOGETHER)
+    # Checkpoints often, so that some disturbances fall between two and some into one.
+    often: dict[str, Any] = {"checkpoint_s": 5}
+    shared = with_settings(watched, worker={"session_ms": _SESSION_MS}, model=often)
+    members = [Worker(shared, name) for name in ("one", "two", "guest")]
+    alone = Worker(with_settings(msgspec.structs.replace(settings, namespace=ALONE), model=often), "alone")
+    store, publisher = connect(settings.redis.url), Publisher(settings, rate, seed)
     users = [f"visitor {number}" for number in range(_VISITORS)]
     try:
         for each in (*members[:2], alone):
             each.start()
         for each in (*members[:2], alone):
-            each.wait_until(lambda each=each: bool(each.status().get("ready")), "become ready")  # type: ignore[misc]
+            each.wait_until_ready()
         publisher.start()
         with Witness(watched, users) as witness:
             disturbance = Disturbance(settings, members, witness, seed)
@@ -162,7 +164,7 @@ def run(settings: Settings, minutes: float, rate: int, seed: int) -> dict[str, A
             wanted = ends(settings)
             for each, namespace in ((members[0], TOGETHER), (alone, ALONE)):
                 each.wait_until(
-                    lambda of=namespace: applied(settings, store, of).items() >= wanted.items(),  # type: ignore[misc]
+                    lambda _, of=namespace: applied(settings, store, of).items() >= wanted.items(),  # type: ignore[misc]
                     "applied everything",
                 )
             time.sleep(_SETTLED_S)  # the last lessons come back

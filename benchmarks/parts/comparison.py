@@ -162,13 +162,13 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def applied(settings: Settings, store: redis.Redis, namespace: str) -> Offsets:
+def applied(settings: Settings, store: Any, namespace: str) -> Offsets:
     """Return which input the stored states of a namespace contain."""
     keys = Keys(namespace, settings.redis.prefix)
     return {
         f"{topic.decode()}/{partition}": int(offset)
         for partition in range(settings.kafka.partitions)
-        for topic, offset in store.hgetall(keys.applied(partition)).items()  # type: ignore[union-attr]
+        for topic, offset in store.hgetall(keys.applied(partition)).items()
     }
 
 

@@ -14,12 +14,14 @@ import faust
 from faust.app.base import BootStrategy
 
 from benchmarks.parts.body import Body
-from infra.settings import Worker
-from streams.consuming.consumer import GroupConsumer, Partition
+from infra.settings import Kafka, Settings, Worker
+from streams.consuming.consumer import GroupConsumer
 from streams.consuming.records import Records
+from streams.consuming.sources import Partition
+from streams.kafka.admin import topic_partitions
 
 
-class _OwnConsumer(BootStrategy):  # type: ignore[misc] # Faust is untyped
+class _OwnConsumer(BootStrategy):
     """Agents run; Faust's own consumer, producer and web server do not, as in the worker."""
 
     enable_kafka_consumer = False
@@ -27,7 +29,7 @@ class _OwnConsumer(BootStrategy):  # type: ignore[misc] # Faust is untyped
     enable_web = False
 
 
-class _App(faust.App):  # type: ignore[misc] # Faust is untyped
+class _App(faust.App):
     BootStrategy = _OwnConsumer
 
 
@@ -37,10 +39,10 @@ class _Nobody:
     def take(self, partitions: list[Partition], committed: Mapping[Partition, int]) -> dict[Partition, int]:
         return {}
 
-    async def release(self) -> dict[Partition, int]:
+    async def release(self, numbers: frozenset[int]) -> dict[Partition, int]:
         return {}
 
-    async def lose(self) -> None:
+    async def lose(self, numbers: frozenset[int]) -> None:
         pass
 
 
@@ -48,6 +50,7 @@ async def _main(broker: str, topic: str, messages: int) -> None:
     name, work = f"consume-{uuid4().hex}", Worker()
     app = _App(name, broker=f"kafka://{broker}", topic_disable_leader=True, stream_wait_empty=False)
     channel = app.channel(maxsize=work.window + 1)
+    partitions = topic_partitions(Settings(kafka=Kafka(bootstrap=broker)), [topic])[topic]
     body, finished = Body(messages), asyncio.Event()
 
     async def agent(stream: faust.StreamT[Records]) -> None:
@@ -61,6 +64,7 @@ async def _main(broker: str, topic: str, messages: int) -> None:
     app.agent(channel)(agent)
     consumer = GroupConsumer(
         {topic: channel},
+        partitions,
         _Nobody(),
         {"bootstrap.servers": broker, "group.id": name},
         batch=work.batch,

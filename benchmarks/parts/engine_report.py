@@ -44,7 +44,7 @@ def bars(results: dict[str, Any]) -> list[Bar]:
 def growth(memory: dict[str, Any]) -> float:
     """Return by how many per cent the resident memory grew over the last third of the stream."""
     sizes = [size for _, size in memory["curve"]]
-    return round(100 * (sizes[-1] / sizes[2 * len(sizes) // 3] - 1), 2)
+    return round(float(100 * (sizes[-1] / sizes[2 * len(sizes) // 3] - 1)), 2)
 
 
 def print_tables(results: dict[str, Any]) -> None:

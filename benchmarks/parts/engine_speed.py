@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 
 import numpy as np
@@ -76,10 +77,10 @@ class Rounds:
         rank = seconds(lambda: [engine.rank(observation) for observation in observations])
         lessons = [decoded(observation.lessons) for observation in observations]
         apart = [self._apart.of(lesson) for lesson in lessons]
-        parts = {name: seconds(lambda n=name: [calls[n]() for calls in apart]) for name in apart[0]}
+        parts = {name: seconds(partial(_call, apart, name)) for name in apart[0]}
         plain = [without_choices(lesson) for lesson in lessons]
         bare = seconds(lambda: [self._copy.learn(lesson, self._copy.position) for lesson in plain])
-        learn = seconds(lambda: [self._learn(lesson) for lesson in lessons])
+        learn = seconds(partial(self._learn, *lessons))
         slots = [slots for observation in observations for slots in chunks(observation)]
         refresh = seconds(lambda: lists.extend(self._refresh(some) for some in slots))
         encode = seconds(lambda: [self._encoder.encode(some) for some in lists])
@@ -97,7 +98,7 @@ class Rounds:
     def _one_by_one(self) -> dict[str, float]:
         observations = [self._observe([event]) for event in islice(self._clicks, _ONES)]
         lessons = [decoded(observation.lessons) for observation in observations]
-        learn = seconds(lambda: [self._learn(lesson) for lesson in lessons])
+        learn = seconds(partial(self._learn, *lessons))
         refresh = seconds(lambda: [self._refresh(observation.slots) for observation in observations])
         return {"learn, one a record": learn / _ONES, "refresh, one a call": refresh / _ONES}
 
@@ -121,11 +122,17 @@ class Rounds:
         source = Source("clicks", "benchmark", 0, offsets[0], offsets[-1])
         return self._engine.observe(Batch(events, [0] * len(events), offsets, [True] * len(events), [source]))
 
-    def _learn(self, lessons: Lessons) -> None:
-        self._engine.learn(lessons, self._engine.items.position)
+    def _learn(self, *lessons: Lessons) -> None:
+        for lesson in lessons:
+            self._engine.learn(lesson, self._engine.items.position)
 
     def _refresh(self, slots: np.ndarray) -> Lists:
         return self._engine.refresh(slots, LENGTH, REASONS)
+
+
+def _call(apart: list[dict[str, Callable[[], None]]], name: str) -> None:
+    for calls in apart:
+        calls[name]()
 
 
 def batches(events: Iterator[Click] | list[Click], size: int) -> Iterator[list[Click]]:

@@ -9,12 +9,10 @@ from typing import Any
 from benchmarks.parts.control import Control
 from benchmarks.parts.place import PLAIN_TOPIC, Place, figures_of
 from benchmarks.parts.stream import Stream
-from benchmarks.parts.worker import running_worker
+from benchmarks.parts.worker import running_worker, with_settings
 from contracts.events import encode
 from infra.settings import Settings
 
-CATCH_UP = "[worker]\nfreshened_per_s = 0\nlists_together = {}\n"
-"""Settings of the catch-up: lists made anew without an event would be counted as if there had been one."""
 Measure = Callable[[], dict[str, Any]]
 
 _FAUST_MESSAGES = 15_000  # enough for seconds, and Faust would take long for more
@@ -123,7 +121,7 @@ class Measures:
         n = self._sizes.rate * self._sizes.seconds
         file = self._place.settings.home_dir / "steady.jsonl"
         file.write_bytes(b"\n".join(map(encode, self._stream.clicks(self._take(n), n))))
-        with running_worker(self._place) as worker:
+        with running_worker(self._place.settings) as worker:
             sent = figures_of(
                 "-m", "benchmarks.parts.steady", self._place.bootstrap, self._place.clicks, self._sizes.rate, file
             )
@@ -137,9 +135,9 @@ class Measures:
 
     def _catch_up(self, events: int, together: int = 1) -> dict[str, Any]:
         """Start a worker on events that were published while none ran, and let it catch up."""
-        config = self._place.settings.home_dir / "catch-up.toml"
-        config.write_text(CATCH_UP.format(together))
-        with running_worker(self._place, config) as worker:
+        # Lists made anew without an event would be counted as if there had been one.
+        worked = {"freshened_per_s": 0, "lists_together": together}
+        with running_worker(with_settings(self._place.settings, worker=worked)) as worker:
             status = worker.wait_until_done(events)
         # It takes its time from the first batch delivered to the last, so the events of the first do not count.
         counted = 1 - 1 / status["batches"]

@@ -18,7 +18,7 @@ SHARED = 0.01
 NO_LOSS = -0.01
 """How far content may set back items that are long known, at the lower bound of the paired interval."""
 _SCORED = {"ml-1m": 89_424, "ml-100k": 88_615, "ml-latest-small": 20_503, "online-retail": 22_646}
-_FLOORS = {
+_FLOORS: dict[str, dict[str, tuple[float, float | None]]] = {
     "ml-1m": {"hr@10": (0.290, 0.310), "ndcg@10": (0.162, 0.175)},
     "ml-100k": {"hr@10": (0.215, 0.230), "ndcg@10": (0.1115, 0.120)},
     "online-retail": {"hr@10": (0.320, 0.340), "ndcg@10": (0.216, 0.230)},

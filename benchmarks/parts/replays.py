@@ -29,7 +29,7 @@ def write_stream(settings: Settings, movielens: Path, file: Path) -> int:
     conf = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0}
     source = Source(
         plan.parts, conf, lambda user: partition_of(user, plan.partitions), begin.positions, begin.times, [],
-        Marks.read(settings),
+        Marks.read(settings), rekey=settings.kafka.rekey,
     )  # fmt: skip
     written = 0
     with file.open("wb") as out, source as blocks:
@@ -50,7 +50,8 @@ def differences(settings: Settings, first: str, second: str) -> list[str]:
 
 
 def _content(settings: Settings, name: str) -> dict[str, Any]:
-    store, head = connect(settings.redis.url), f"{settings.redis.prefix}:{name}:"
+    store: Any = connect(settings.redis.url)
+    head = f"{settings.redis.prefix}:{name}:"
     readers: dict[bytes, Any] = {b"string": store.get, b"hash": store.hgetall, b"set": store.smembers}
     found: dict[str, Any] = {}
     for key in store.scan_iter(f"{head}*", count=1000):

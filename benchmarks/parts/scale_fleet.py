@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 from confluent_kafka import Message
 
-from benchmarks.parts.fleet import Member
 from benchmarks.parts.machine import cpu_s, load
+from benchmarks.parts.worker import Worker, with_settings
 from benchmarks.parts.zipf import Zipf
 from contracts.learning import decode_lessons
 from contracts.topics import LEARNING, topic_name
@@ -31,7 +31,7 @@ WORKERS = (1, 2, 4)
 ON_PAPER = (1, 2, 4, 8, 16, 32)
 _ITEMS, _VISITORS = 4000, 2000
 # They sleep while the backlog is published, and must not be taken for dead.
-_WORKER = "freshened_per_s = 0\nsession_ms = 45000\n"
+_WORKER = {"freshened_per_s": 0, "session_ms": 45_000}
 
 
 def measure(settings: Settings, events: int) -> dict[str, Any]:
@@ -73,7 +73,8 @@ def _run(settings: Settings, workers: int, events: int) -> dict[str, Any]:
         settings, namespace=f"of-{workers}", kafka=msgspec.structs.replace(settings.kafka, prefix=f"scale{workers}")
     )
     ensure_topics(place)
-    members = [Member(place, f"w{number}", _WORKER, checkpoint_s=3600) for number in range(workers)]
+    configured = with_settings(place, worker=_WORKER, model={"checkpoint_s": 3600})
+    members = [Worker(configured, f"w{number}") for number in range(workers)]
     try:
         for each in members:
             each.start()
@@ -86,7 +87,7 @@ def _run(settings: Settings, workers: int, events: int) -> dict[str, Any]:
         seconds = time.monotonic() - began
         _await(members, "learned", events)
         time.sleep(1.0)  # the last barrier
-        spent = [cpu_s(each.status()["pid"]) - used for each, used in zip(members, before, strict=True)]
+        spent = [cpu_s(each.pid) - used for each, used in zip(members, before, strict=True)]
         statuses = [each.status() for each in members]
         for each in members:
             each.stop()
@@ -106,12 +107,12 @@ def _run(settings: Settings, workers: int, events: int) -> dict[str, Any]:
     }
 
 
-def _asleep(members: list[Member], place: Settings, events: int) -> list[float]:
+def _asleep(members: list[Worker], place: Settings, events: int) -> list[float]:
     """Publish the backlog while the workers sleep; return the CPU time that each had used."""
     before = []
     for each in members:
         each.signal(signal.SIGSTOP)
-        before.append(cpu_s(each.status()["pid"]))
+        before.append(cpu_s(each.pid))
     producer = EventProducer(place)
     for event in islice(Zipf(_ITEMS, _VISITORS).clicks(), events):
         producer.publish(event)
@@ -119,26 +120,26 @@ def _asleep(members: list[Member], place: Settings, events: int) -> list[float]:
     return before
 
 
-def _share_out(members: list[Member], partitions: int) -> None:
+def _share_out(members: list[Worker], partitions: int) -> None:
     everything = set(range(partitions))
     for each in members:
-        each.wait_until(lambda each=each: bool(each.status().get("ready")), "become ready")  # type: ignore[misc]
+        each.wait_until(lambda status: bool(status.get("ready")), "become ready")
 
     def is_done() -> bool:
         owned = [each.numbers() for each in members]
         return all(owned) and sum(map(len, owned)) == partitions and set().union(*owned) == everything
 
-    members[0].wait_until(is_done, "shared the partitions with the others")
+    members[0].wait_until(lambda _: is_done(), "shared the partitions with the others")
 
 
-def _await(members: list[Member], counter: str, events: int) -> None:
+def _await(members: list[Worker], counter: str, events: int) -> None:
     """Wait until all events are counted: applied by one of the workers, learned by each."""
 
     def reached() -> bool:
         counts = [int(each.status()[counter]) for each in members]
         return (sum(counts) if counter == "events_applied" else min(counts)) >= events
 
-    members[0].wait_until(reached, f"{counter} {events:,}")
+    members[0].wait_until(lambda _: reached(), f"{counter} {events:,}")
 
 
 def _log(place: Settings, events: int) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.parts.tables import table
@@ -19,7 +20,7 @@ def scale(figures: dict[str, Any]) -> str:
     found = [
         (bar["what"], bar["measured"], f"≤ {bar['must']:g}", "yes" if bar["met"] else "**no**") for bar in bars(figures)
     ]
-    parts = {"workers": _workers, "users": _users, "items": _items, "start": _start}
+    parts: dict[str, Callable[[Any], str]] = {"workers": _workers, "users": _users, "items": _items, "start": _start}
     first = next(iter(figures.values()))["machine"]
     loads = [part["load"] for part in figures.values()]
     head = f"""## Scale

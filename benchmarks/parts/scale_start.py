@@ -11,8 +11,8 @@ from typing import Any
 import click
 import msgspec
 
-from benchmarks.parts.fleet import Member
 from benchmarks.parts.machine import load
+from benchmarks.parts.worker import Worker, with_settings
 from benchmarks.parts.zipf import Zipf
 from contracts.events import Event, Item
 from infra.settings import Settings
@@ -43,7 +43,7 @@ def measure(settings: Settings, items: int, events: int, restarts: int) -> dict[
         settings, namespace=prefix, kafka=msgspec.structs.replace(settings.kafka, prefix=prefix)
     )
     ensure_topics(place)
-    member = Member(place, "one", "freshened_per_s = 0\n", checkpoint_s=3600)
+    member = Worker(with_settings(place, worker={"freshened_per_s": 0}, model={"checkpoint_s": 3600}))
     stream = Zipf(items, _VISITORS)
     clicks = stream.clicks()
     records = (Item(item=f"item {n}", title=f"Thing {n}", categories=[f"kind {n % _KINDS}"]) for n in range(items))
@@ -71,15 +71,14 @@ def measure(settings: Settings, items: int, events: int, restarts: int) -> dict[
     }
 
 
-def _restart(member: Member, place: Settings, waiting: list[Any]) -> dict[str, Any]:
+def _restart(member: Worker, place: Settings, waiting: list[Any]) -> dict[str, Any]:
     """Kill the worker, publish what waits for it, and start it."""
     time.sleep(2.0)  # a barrier, and a few heartbeats
     member.kill()
     _publish(place, waiting)
     began = time.monotonic()
     member.start()
-    member.wait_until(lambda: _FIRST in member.status().get("start_ms", {}), "applied its first event")
-    status = member.status()
+    status = member.wait_until(lambda status: _FIRST in status.get("start_ms", {}), "applied its first event")
     start: dict[str, int] = status["start_ms"]
     return {
         "start_ms": start,
@@ -102,13 +101,13 @@ def _publish(place: Settings, events: Iterable[Event]) -> None:
     producer.flush()
 
 
-def _await(member: Member, events: int) -> None:
+def _await(member: Worker, events: int) -> None:
     """Wait until so many events are applied and learned, however long it takes while it goes on."""
     reached = 0
     while reached < events:
         before = reached
-        member.wait_until(lambda: int(member.status().get("events_applied", 0)) > before, "applied any event")  # noqa: B023
-        reached = int(member.status()["events_applied"])
+        status = member.wait_until(lambda status: status.get("events_applied", 0) > before, "applied any event")  # noqa: B023
+        reached = int(status["events_applied"])
     position = -1
     while position != (position := int(member.status()["log_position"])):
         time.sleep(2.0)
