@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(host: str | None, port: int | None, config: str | None, home: str | None) -> None:
     """Serve lists over HTTP until Ctrl-C.
 
-    Routes: /recommend/USER, /similar/ITEM, /popular, /health, /ready; /docs describes them.
+    The live page is at /. Routes: /recommend/USER, /similar/ITEM, /popular, /health, /ready; /docs describes them.
 
     \b
     Example:

@@ -6,18 +6,22 @@ All of it stands in Redis, written by the workers; nothing is computed here but 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
-import orjson
+from numpy.typing import NDArray
 
-from contracts.redis import BEAT_MS, BEATS, Keys, decode_vector, name_field
+from contracts.redis import BEAT_MS, BEATS, Keys, name_field
 from contracts.topics import partition_of
 from serving.reader import SCAN_STEP, Reader
 from serving.readiness import SILENCE_MS
 from serving.values import ItemList, decode
+
+log = logging.getLogger(__name__)
 
 EVENTS = 20
 """Of a user, the newest."""
@@ -107,7 +111,7 @@ async def overview(reader: Reader, now: int, since: int) -> Overview:
         reader.asked(("LRANGE", keys.pulse, -_beats(now - since), -1)),
         reader.asked(("GET", keys.previous)),
     )
-    reports = sorted((orjson.loads(report) for report in said.values()), key=lambda report: -report["time"])
+    reports = sorted(_decoded(keys.workers, said.values(), "ready"), key=lambda report: -report["time"])
     speaking = [report for report in reports if report["ready"] and now - report["time"] <= SILENCE_MS]
     model = (speaking or reports or [{}])[0]
     written = max((report["time"] for report in reports), default=None)
@@ -119,8 +123,22 @@ async def overview(reader: Reader, now: int, since: int) -> Overview:
         workers=[{name: report.get(name) for name in _REPORTED} for report in reports],
         items=model.get("items", 0),
         scorers=model.get("scorers", {}),
-        pulse=[beat for beat in map(orjson.loads, beats) if beat["time"] > since],
+        pulse=[beat for beat in _decoded(keys.pulse, beats) if beat["time"] > since],
     )
+
+
+def _decoded(key: str, values: Iterable[bytes], *needed: str) -> list[dict[str, Any]]:
+    """Decode values that say when they were written; one that is broken is logged and left out."""
+    found = []
+    for value in values:
+        try:
+            told = msgspec.json.decode(value, type=dict[str, Any])
+            if not isinstance(told["time"], int) or not all(name in told for name in needed):
+                raise KeyError("time")
+            found.append(told)
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
+            log.warning("ignored a value of %s, which is not what the contract says: %s", key, error)
+    return found
 
 
 def _beats(ms: int) -> int:
@@ -201,15 +219,12 @@ async def _titles(reader: Reader, keys: Keys, items: Sequence[str]) -> Mapping[s
 
 async def _cosines(reader: Reader, keys: Keys, item: str, others: Sequence[str]) -> dict[str, float]:
     """Return the cosine of each item's embedding with that of one; without those that have none."""
-    values = await reader.asked(("MGET", *(keys.item_vector(name) for name in (item, *others))))
-    if values[0] is None:
-        return {}
     # The last element is the item's bias: how much it is liked, not what it is like.
-    vectors = [None if value is None else decode_vector(value)[:-1] for value in values]
-    own = vectors[0]
-    found = {}
-    for name, vector in zip(others, vectors[1:], strict=True):
-        if own is not None and vector is not None:
-            lengths = float(np.linalg.norm(own) * np.linalg.norm(vector))
-            found[name] = round(float(own @ vector) / lengths, 3) if lengths else 0.0
-    return found
+    vectors = {name: vector[:-1] for name, vector in (await reader.item_vectors([item, *others], keys)).items()}
+    own = vectors.get(item)
+    return {} if own is None else {name: _cosine(own, vectors[name]) for name in others if name in vectors}
+
+
+def _cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return round(float(one @ other) / lengths, 3) if lengths and len(one) == len(other) else 0.0

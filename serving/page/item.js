@@ -8,7 +8,7 @@ export class Item {
   /** chosen: called with the item's id. */
   constructor(chosen) {
     this.chosen = chosen;
-    this.item = null;
+    this.item = this.said = null;
     $("item-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.choose($("item-input").value.trim());
@@ -27,7 +27,10 @@ export class Item {
     if (!this.item) return;
     try {
       const { body } = await ask(`/live/items/${inPath(this.item)}`);
-      if (body.item === this.item) this.show(body);
+      const said = JSON.stringify(body);
+      if (body.item !== this.item || said === this.said) return; // what has not changed is not read out again
+      this.said = said;
+      this.show(body);
     } catch (trouble) {
       if (!(trouble instanceof Trouble)) throw trouble;
       if ($("item-shown").hidden) this.put(el("p", {}, `The item cannot be read: ${trouble.message}`));

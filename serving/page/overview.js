@@ -42,11 +42,10 @@ export class Overview {
   async refresh() {
     try {
       const { body } = await ask(`/live?since=${this.pulse.newest}`);
-      if (body.namespace !== this.namespace) {
-        this.pulse.clear(); // readers were moved to another one
-        this.namespace = body.namespace;
-      }
-      this.pulse.add(body.pulse, body.time);
+      // When readers were moved to another namespace, its last ten minutes are asked for the next time.
+      if (this.namespace && body.namespace !== this.namespace) this.pulse.clear();
+      else this.pulse.add(body.pulse, body.time);
+      this.namespace = body.namespace;
       this.lost = null;
       $("key").hidden = true;
       this.show(body);
@@ -65,16 +64,19 @@ export class Overview {
       $("key").hidden = false;
       this.state("lost", trouble.message);
     } else if (trouble.status === 503) {
-      this.state("lost", `Redis is away for ${since}; this page goes on by itself once it is back`);
+      this.state("lost", "Redis is away", ` for ${since}`, ": this page goes on by itself once it is back");
     } else {
-      this.state("lost", `The service does not answer for ${since}; this page goes on by itself once it does`);
+      this.state("lost", "The service does not answer", ` for ${since}`, ": this page goes on by itself once it does");
     }
     document.body.dataset.stale = "";
   }
 
-  state(name, text) {
+  /** Say how things stand; what counts on, the length of a silence, is not read out each second. */
+  state(name, text, length = "", rest = "") {
     $("state").dataset.state = name;
-    say($("state"), text);
+    this.parts ??= [el("span"), el("span", { "aria-hidden": "true" }), el("span")];
+    if (!this.parts[0].isConnected) $("state").replaceChildren(...this.parts);
+    [text, length, rest].forEach((part, place) => say(this.parts[place], part));
   }
 
   show(said) {
@@ -86,7 +88,7 @@ export class Overview {
     if (ready.length) this.state("live", ready.length === 1 ? "Live, one worker" : `Live, ${ready.length} workers`);
     else if (alive.length) this.state("waiting", "A worker is starting");
     else if (age === null) this.state("waiting", "No worker has reported yet; start one with: headrace worker");
-    else this.state("stopped", `No worker for ${span(age)}: lists are served as they were then`);
+    else this.state("stopped", "No worker", ` for ${span(age)}`, ": lists are served as they were then");
     document.body.toggleAttribute("data-stale", !ready.length);
     this.showTiles(said, ready);
     this.showCharts();

@@ -127,9 +127,7 @@ def test_a_click_changes_the_list_and_the_page_says_how_soon_and_why(stack: Stac
         page.wait_for_selector("#list li")
         clicked = click_on(page, 2)
         assert clicked not in shown(page)
-        expect(page.locator("#visitor-change")).to_have_text(
-            re.compile(r"^[\d.]+ m?s after your click on .*: .*gone")
-        )
+        expect(page.locator("#visitor-change")).to_have_text(re.compile(r"^[\d.]+ m?s after your click on .*: .*gone"))
         because = page.locator("#list li.because").first
         expect(because.locator("small")).to_contain_text("because of")
         expect(page.locator("#events li").first).to_contain_text(f"Film {clicked[1:]}")

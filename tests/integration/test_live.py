@@ -164,3 +164,15 @@ def test_neighbours_come_with_their_evidence_and_without_what_is_withheld(servic
         {"item": "c", "title": None, "score": 0.7, "after": 0.0, "before": 2.0, "cosine": 0.0},
         {"item": "d", "title": None, "score": 0.6, "after": None, "before": None, "cosine": None},
     ]
+
+
+def test_a_broken_value_does_not_keep_the_others_from_being_shown(service: Service) -> None:
+    service.store.hset(service.keys.workers, "bad", b"{")
+    service.store.hset(service.keys.workers, "good", orjson.dumps({"worker": "good", "time": NOW, "ready": True}))
+    service.store.rpush(service.keys.pulse, b"[]", b'{"time": "soon"}', orjson.dumps({"time": NOW}))
+    service.store.set(service.keys.similar("a"), orjson.dumps({"items": ["b"], "scores": [1.0], "time": NOW}))
+    service.store.set(service.keys.item_vector("a"), b"\x07")
+    found = service.get("/live")
+    assert [worker["worker"] for worker in found["workers"]] == ["good"]
+    assert [beat["time"] for beat in found["pulse"]] == [NOW]
+    assert service.get(path("items", "a"))["neighbours"][0]["cosine"] is None
