@@ -47,7 +47,7 @@ def command(file: str, namespace: str, config: str | None, home: str | None, as_
     keys = Keys(settings.namespace, settings.redis.prefix)
     work = settings.worker
     importer = begin(
-        settings, Store(connect(settings.redis.url), keys, work.list_s, work.state_s, settings.catalogue.search_terms)
+        settings, Store(connect(settings.redis.url), keys, work.list_s, work.state_s, settings.worker.search_terms)
     )
     try:
         histories = read_histories(None if file == "-" else Path(file), Marks.read(settings))

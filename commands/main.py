@@ -13,6 +13,7 @@ COMMANDS = {
     "topics": "Create the topics, report those with other settings.",
     "worker": "Consume events, keep lists fresh.",
     "serve": "Serve lists over HTTP.",
+    "key": "Make an API key for the HTTP service.",
     "publish": "Publish a data set's folder or JSON lines.",
     "simulate": "Publish what simulated visitors do with their lists.",
     "recommend": "Show a user's list.",

@@ -11,7 +11,7 @@ from typing import Any
 
 from infra.errors import HeadraceError
 from infra.settings import Settings
-from serving.people import Unanswered
+from serving.persons import Unanswered
 
 
 def exported(settings: Settings, user: str) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def described(settings: Settings, user: str) -> dict[str, Any]:
 
 
 class PeopleOf:
-    """Tells what a deployment keeps of a person, one question after the other; see :class:`serving.people.People`.
+    """Tells what a deployment keeps of a person, one question after the other; see :class:`serving.persons.People`.
 
     What needs the item model runs in a process of its own that ends with its answer: the service holds no model.
 

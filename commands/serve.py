@@ -11,6 +11,8 @@ import click
 from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from serving.writing import Writing
 
 
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 def command(host: str | None, port: int | None, config: str | None, home: str | None) -> None:
     """Serve lists over HTTP until Ctrl-C.
 
-    The live page is at /. Routes: /recommend/USER, /similar/ITEM, /popular, /health, /ready; /docs describes them.
+    The live page is at /. Routes: /recommend/USER, /similar/ITEM, /popular, /explain/USER/ITEM and more; /openapi.json
+    describes them. On an address that other machines reach it needs API keys: `headrace key` makes one.
 
     \b
     Example:
@@ -35,10 +38,22 @@ def command(host: str | None, port: int | None, config: str | None, home: str | 
     # uvicorn ends in order on SIGTERM and then raises it again: that must not keep the local store from being ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        _refuse_open_door(settings, host or settings.serving.host)
         with reading_store(settings) as url, _listening(settings, host, port) as listener:
             _serve(settings, url, listener)
     except KeyboardInterrupt:
         click.echo("Stopped.")
+
+
+def _refuse_open_door(settings: Settings, host: str) -> None:
+    from infra.errors import SettingsError
+    from serving.access import listens_to_others
+
+    if not settings.serving.keys and listens_to_others(host):
+        raise SettingsError(
+            f"{host} can be reached from other machines, and the settings have no API keys: everybody there could read "
+            "and change everything; put what `headrace key NAME` prints into [[serving.keys]], or listen on 127.0.0.1"
+        )
 
 
 def _listening(settings: Settings, host: str | None, port: int | None) -> socket.socket:
@@ -58,27 +73,43 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> socket
 def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
     import uvicorn
 
-    from commands.histories import history_of
-    from commands.reading import open_reader
-    from serving.api import create_app
+    from serving.server import config
 
-    app = create_app(open_reader(settings, url), writing=_writing(settings, url), history=history_of)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    server = uvicorn.Server(config(application(settings, url), settings.serving.proxies))
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Serving on http://{shown}:{port}   (Ctrl-C ends it)")
     server.run(sockets=[listener])
 
 
-def _writing(settings: Settings, url: str) -> Writing:
+def application(settings: Settings, url: str) -> FastAPI:
+    """Return the service as the settings say, on a store."""
+    from commands.histories import history_of
+    from commands.reading import open_reader
+    from serving.access import ApiKey, Keyring
+    from serving.api import create_app
+    from serving.edge import Limits
+    from serving.people import as_given, pseudonyms
+
+    serving = settings.serving
+    keys = [ApiKey(key.name, frozenset(key.roles), key.sha256) for key in serving.keys]
+    limits = Limits(serving.max_body_kb * 1024, serving.max_target_kb * 1024, serving.requests_per_s, serving.burst)
+    naming = pseudonyms(serving.pseudonym_secret) if serving.pseudonym_secret else as_given
+    return create_app(
+        open_reader(settings, url), serving.fallbacks, naming, Keyring(keys), limits, writing(settings, url), history_of
+    )
+
+
+def writing(settings: Settings, url: str) -> Writing:
     """Return what the writing half of the service needs; without a broker it refuses, and lists are served."""
     from pathlib import Path
 
     import msgspec
 
     from commands.people import PeopleOf
-    from infra.errors import BrokerError
+    from infra.errors import BrokerError, SettingsError
     from infra.local import find_broker
+    from serving.lexicon import InvalidLexicon, load_lexicon
     from serving.writing import Writing, topics
     from streams.publishing.live import LivePublisher
 
@@ -88,8 +119,11 @@ def _writing(settings: Settings, url: str) -> Writing:
         "events_at_once": serving.events_at_once,
         "waiting": serving.waiting,
         "streams": serving.streams,
-        "lexicon": Path(serving.lexicon) if serving.lexicon else None,
     }
+    try:
+        limits["lexicon"] = load_lexicon(Path(serving.lexicon) if serving.lexicon else None)
+    except InvalidLexicon as error:
+        raise SettingsError(f"serving.lexicon: {error}") from error
     try:
         found = find_broker(settings)
     except BrokerError as error:

@@ -30,26 +30,34 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
     # One thread for matrix products: more only wait for each other beside Kafka's and Redis' threads.
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    import gc
+    from concurrent.futures import ThreadPoolExecutor
+
     import msgspec
 
     from infra import failpoints
     from infra.local import find_services
     from infra.settings import load_settings
-    from streams.kafka.admin import ensure_topics
-    from streams.running.worker import run
+    from streams.kafka.admin import prepare_topics
     from streams.watching.startup import StartUp
 
     start_up = StartUp()
-    start_up.done("imports")
     failpoints.arm(os.environ.get(failpoints.VARIABLE))
     settings = find_services(load_settings(config, home=home, namespace=namespace))
     if instance:
         worker = msgspec.structs.replace(settings.worker, instance=instance)
         settings = msgspec.structs.replace(settings, worker=worker)
-    for report in ensure_topics(settings):
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(prepare_topics, settings)
+        from streams.running.worker import run  # a second of imports, while Kafka answers
+
+        gc.freeze()  # modules stay: no collection need look through them, which would take a tenth of a second each
+        start_up.done("imports")
+        reports, topics = asked.result()
+    for report in reports:
         click.secho(report, fg="yellow", err=True)
     start_up.done("topics")
-    failure = run(settings, start_up, verbose=verbose)
+    failure = run(settings, topics, start_up, verbose=verbose)
     if failure is not None:
         click.secho(f"headrace worker: {failure}", fg="red", err=True)
         sys.exit(1)

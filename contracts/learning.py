@@ -57,7 +57,7 @@ class Source(msgspec.Struct, array_like=True, frozen=True):
 class Introduction(msgspec.Struct, array_like=True, frozen=True):
     """An item made known by the ``items`` topic, or known already and with other content now.
 
-    Its content are hashed terms, see :mod:`models.content.terms`: ``hashes`` holds a little-endian uint32 for each,
+    Its content are hashed terms, see :mod:`contracts.terms`: ``hashes`` holds a little-endian uint32 for each,
     ``weights`` one byte, how much it counts. ``digest`` is a hash of what the terms were made from, 0 of nothing.
     """
 
@@ -187,8 +187,10 @@ _COLUMNS = (
     ("attributes", "<u4"),
 )
 _READABLE = (FORMAT - 1, FORMAT)
-# Column → lengths of its parts.
-_RAGGED = {"history": "lengths", "value": "lengths", "seen": "had", "attributes": "attribute_lengths"}
+RAGGED = {"history": "lengths", "value": "lengths", "seen": "had", "attributes": "attribute_lengths"}
+"""Columns with a part for each event → the column of its length, where less than 0 means 0."""
+BY_EVENT = tuple(name for name, _ in _COLUMNS if name not in RAGGED)
+"""Columns with one value for each event."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Record)
 
@@ -234,9 +236,9 @@ def decode_lessons(value: bytes) -> Lessons:
     columns = {
         name: np.frombuffer(column, dtype) for (name, dtype), column in zip(_COLUMNS, record.columns, strict=True)
     }
-    lengths = {len(column) for name, column in columns.items() if name not in _RAGGED}
+    lengths = {len(column) for name, column in columns.items() if name not in RAGGED}
     whole = all(
-        len(columns[name]) == int(np.maximum(columns[sizes], 0).sum(dtype=np.int64)) for name, sizes in _RAGGED.items()
+        len(columns[name]) == int(np.maximum(columns[sizes], 0).sum(dtype=np.int64)) for name, sizes in RAGGED.items()
     )
     if len(lengths) != 1 or not whole:
         raise ValueError("not a learning record: its columns differ in length")

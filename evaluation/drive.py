@@ -216,7 +216,7 @@ class Drive:
             return "first of item", None
         if not (observed.novel[index] or self._repeats):
             return "had before", None
-        profile = self._engine.before(observation, np.array([index]))
+        profile = self._engine.views.before(observation, np.array([index]))
         tables = items.tables()
         candidate = tables.known.copy()  # what stands for all is standardised over all known items
         candidate[target] = True

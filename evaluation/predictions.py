@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from evaluation import metrics
 from evaluation.stream import Stream
-from models.engine import rater
-from models.ratings import RatingModel
+from models.ratings import RatingModel, rater
 
 LIKED = 4.0
 """From this rating on an item counts as liked, for the figures of a classifier."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from contracts.events import TYPES
 from evaluation.stream import Stream
-from models.engine import WEIGHTS
+from models.observing import WEIGHTS
 
 
 @dataclass(frozen=True)

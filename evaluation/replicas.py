@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.learning import Lessons, Source
-from evaluation.log import COLUMNS, RAGGED, TOPIC, Log, used
+from contracts.learning import BY_EVENT, RAGGED, Lessons, Source
+from evaluation.log import TOPIC, Log
 
 
 class ReplicatedLog(Log):
@@ -50,12 +50,16 @@ class ReplicatedLog(Log):
 
 def _of(lessons: Lessons, own: NDArray[np.bool_], replica: int) -> Lessons:
     """Return the lessons of some events, as a record of one worker's own input."""
-    items, item = used(lessons.items, lessons.item[own])
-    columns: dict[str, Any] = {name: getattr(lessons, name)[own] for name in COLUMNS}
+    columns: dict[str, Any] = {name: getattr(lessons, name)[own] for name in BY_EVENT}
+    used = list(dict.fromkeys(columns["item"].tolist()))  # in the order of their first appearance
+    new = np.zeros(len(lessons.items), np.int32)
+    new[used] = np.arange(len(used))
+    columns["item"] = new[columns["item"]]
     ragged = {
         name: getattr(lessons, name)[np.repeat(own, np.maximum(getattr(lessons, sizes), 0))]
         for name, sizes in RAGGED.items()
     }
     offsets = columns["offset"]
     of_replica = Source(TOPIC, "", replica, int(offsets[0]), int(offsets[-1]))
-    return replace(lessons, sources=[of_replica], items=items, item=item, **columns, **ragged)
+    items = [lessons.items[position] for position in used]
+    return replace(lessons, sources=[of_replica], items=items, **columns, **ragged)

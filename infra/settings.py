@@ -60,6 +60,7 @@ class Worker(_Section, frozen=True):
     freshened_per_s: Annotated[int, Meta(ge=0)] = 200  # older lists made anew while there is time
     lists_together: Positive = 4  # batches that share their lists while more are waiting, at most; 1 = each its own
     resident_users: Positive = 100_000  # user states kept in memory
+    search_terms: Annotated[int, Meta(ge=0, le=128)] = 32  # of an item's content by which free words find it
     list_days: Annotated[float, Meta(gt=0, le=36_500)] = 90.0  # after his last event a user's list leaves Redis
     state_days: Annotated[float, Meta(ge=0, le=36_500)] = 365.0  # and his state: he is a new user then; 0 = never
 
@@ -118,7 +119,6 @@ class Catalogue(_Section, frozen=True):
     admit_after: Annotated[int, Meta(ge=1, le=1_000_000)] = 1  # events; an item that was published is listed at once
     idle_days: Annotated[float, Meta(ge=0)] = 0.0  # without an event, by event time; 0 = items stay
     max_items: Annotated[int, Meta(ge=10_000)] = 1_000_000  # beyond it the longest idle leave
-    search_terms: Annotated[int, Meta(ge=0, le=128)] = 32  # of an item's content by which free words find it
 
 
 class Policy(_Section, frozen=True):
@@ -133,6 +133,14 @@ class Policy(_Section, frozen=True):
     similar_in_category: bool = False  # an item's neighbours are of its own category only
 
 
+class ApiKey(_Section, frozen=True):
+    """A key of the HTTP service; `headrace key` makes one."""
+
+    name: Name  # for logs and limits
+    sha256: Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")]  # of the key, which stands nowhere
+    roles: Annotated[tuple[Literal["read", "write", "admin"], ...], Meta(min_length=1)] = ("read",)  # admin = all
+
+
 class Serving(_Section, frozen=True):
     """The HTTP service."""
 
@@ -144,6 +152,27 @@ class Serving(_Section, frozen=True):
     waiting: Annotated[int, Meta(ge=0)] = 2000  # requests that may wait for their own writes at the same time
     streams: Annotated[int, Meta(ge=0)] = 500  # server-sent streams open at the same time
     lexicon: str = ""  # file (TOML) of further words for free-text wishes
+    fallbacks: Annotated[list[Literal["popular", "trending", "latest"]], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["popular", "trending", "latest"]
+    )  # what users without a list are shown, in this order
+    keys: list[ApiKey] = []  # none = everybody may do everything, on a loopback address only
+    requests_per_s: Annotated[float, Meta(ge=0)] = 0.0  # of one key, or of an address without one; 0 = no limit
+    burst: Positive = 100  # requests of it at once
+    max_body_kb: Positive = 1024
+    max_target_kb: Positive = 16  # path and query
+    proxies: list[str] = []  # addresses whose X-Forwarded-For is believed
+    pseudonym_secret: Annotated[str, Meta(pattern="^$|^.{32,}$")] = ""  # users are stored under keyed hashes
+
+    def __post_init__(self) -> None:
+        """Refuse two keys of one name, which limits and logs could not tell apart."""
+        names = [key.name for key in self.keys]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise SettingsError(f"serving.keys: {twice!r} is the name of two keys; give each its own")
+
+    def __repr__(self) -> str:
+        """Return what may be logged."""
+        return f"Serving(host={self.host!r}, port={self.port}, keys={[key.name for key in self.keys]})"
 
 
 class Settings(_Section, frozen=True):

@@ -17,12 +17,12 @@ from models.kernel import inline, kernel
 from models.profiles import Profiles
 from models.scorers import cooccurrence
 from models.scorers.cooccurrence import WINDOW
-from models.scorers.embeddings import _REACH, _WEIGHTS, DIMENSIONS
+from models.scorers.embeddings import DIMENSIONS, REACH, WEIGHTS
 
 GROUNDS = 2
 """How many earlier items a reason names."""
 # Older items than this are never the loudest term; leaving them out keeps reasons at a tenth of a list's cost.
-_LOOK_BACK = 20
+LOOK_BACK = 20
 _ADDITIVE = 4  # embeddings, followed, together, opinion: sums over earlier items
 
 
@@ -70,9 +70,9 @@ def _moves(recent, look_back, inputs):
     moves = np.zeros((look_back, DIMENSIONS), np.float32)
     for k in range(look_back):
         move = moves[k]
-        for s in range(len(_REACH)):
-            if recent[k] >= 0 and k < _REACH[s]:
-                weight, vector = _WEIGHTS[s, k], inputs[recent[k], s]
+        for s in range(len(REACH)):
+            if recent[k] >= 0 and k < REACH[s]:
+                weight, vector = WEIGHTS[s, k], inputs[recent[k], s]
                 for d in range(DIMENSIONS):
                     move[d] += weight * vector[d]
     return moves
@@ -117,8 +117,8 @@ def reasons(rows, recent, judged, opinion, scales, means, weights, own, standing
     n = min(len(rows), len(scorers))
     if n == 0:
         return
-    terms = np.empty(_LOOK_BACK, np.float32)
-    moves = _moves(recent, _LOOK_BACK, t.vectors.inputs)
+    terms = np.empty(LOOK_BACK, np.float32)
+    moves = _moves(recent, LOOK_BACK, t.vectors.inputs)
     for position in range(n):
         x = rows[position]
         loudest, most = 0, np.float64(-1e30)
@@ -142,6 +142,6 @@ def reasons(rows, recent, judged, opinion, scales, means, weights, own, standing
                 break
             ground = max(recent[k], judged[k])
             grounds[position, g] = ground
-            for again in range(_LOOK_BACK):  # an item that he had twice is one ground
+            for again in range(LOOK_BACK):  # an item that he had twice is one ground
                 if max(recent[again], judged[again]) == ground:
                     terms[again] = 0.0

@@ -31,6 +31,7 @@ from models.scorers.embeddings import Embeddings
 from models.scorers.popularity import Popularity
 from models.scorers.recency import Recency
 from models.scorers.repeats import Repeats
+from models.waiting import Waiting
 
 FORMAT = 3
 _NONE = np.zeros(0, np.int64)
@@ -97,8 +98,7 @@ class ItemModel:
         self._rates = rating_users > 0
         self.ratings = RatingModel(rating_users, seed)
         self._learned: dict[tuple[str, str, int], int] = {}  # source → its last offset learned
-        self._touched: set[int] = set()
-        self._turn = -1  # the row that was last handed out by `touched`
+        self._touched = Waiting()
         self._gone: dict[str, None] = {}
 
     def learn(self, lessons: Lessons, position: int) -> int:
@@ -122,7 +122,7 @@ class ItemModel:
         self.catalogue.introduced[introduced] = True
         self.catalogue.settle(introduced)
         self.content.put(introduced, lessons.introduced)
-        self._touched.update(self.content.placed(introduced).tolist())
+        self._touched.add(self.content.placed(introduced))
         serial = self.catalogue.serial
         rows_of_items = self._admit(lessons.items)
         fresh, wished = self._fresh(lessons), lessons.weight > 0
@@ -161,17 +161,11 @@ class ItemModel:
 
         They come in the order of their numbers, round after round, so that none waits for ever behind busy ones.
         """
-        waiting = np.fromiter(self._touched, np.int64, len(self._touched))
-        ahead = (waiting - self._turn - 1) % 2**32
-        nearest = np.argpartition(ahead, n)[:n] if len(waiting) > n else np.arange(len(waiting))
-        rows: list[int] = waiting[nearest[np.argsort(ahead[nearest])]].tolist()
-        self._touched.difference_update(rows)
-        self._turn = rows[-1] if rows else self._turn
-        return rows
+        return self._touched.take(n)
 
     def touch(self, rows: Iterable[int]) -> None:
         """Let rows be returned by :meth:`touched` though nothing has changed them."""
-        self._touched.update(rows)
+        self._touched.add(np.fromiter(rows, np.int64))
 
     def scorers(self) -> dict[str, dict[str, Any]]:
         """Return how the scorers and the blend do: live hit rate at 10, alarms of a change, weight by context."""
@@ -275,7 +269,7 @@ class ItemModel:
             part.release(rows)
         self.content.release(rows)
         self.ratings.release(rows)
-        self._touched.difference_update(rows.tolist())
+        self._touched.discard(rows)
 
     def _grow(self) -> None:
         capacity = self.catalogue.capacity
@@ -320,7 +314,7 @@ class ItemModel:
         raters = lessons.rater[fresh][rated]
         for event, rater in zip(rated.tolist(), raters.tolist(), strict=True):
             self.ratings.learn(rater, int(events.row[event]), float(events.rating[event]))
-        self._touched.update(events.row.tolist())
+        self._touched.add(events.row)
 
     def _model(self) -> Model:
         return Model(

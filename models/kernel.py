@@ -10,25 +10,30 @@ Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators. OOPSLA 2014.
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import platform
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import llvmlite.binding
 import numba
 import numpy as np
+import scipy
 import xxhash
 
 
 def _cache_dir() -> str:
-    """Return where compiled kernels are kept: a folder of their own for each state of this package's sources.
+    """Return where compiled kernels are kept: a folder of their own for each place and state of this package's sources.
 
     Numba looks only at the file of a kernel itself, not at those of the kernels that it calls, so after a change it
-    would go on with what it has compiled before.
+    would go on with what it has compiled before. The place and the times of the files count because they do for Numba.
     """
-    digest = xxhash.xxh3_64()
+    digest = xxhash.xxh3_64(str(Path(__file__).parent).encode())
     for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(str(source.stat().st_mtime_ns).encode())
         digest.update(source.read_bytes())
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return str(base / "headrace" / "kernels" / digest.hexdigest())
@@ -41,6 +46,25 @@ COMPILED = (
     f"{llvmlite.binding.get_host_cpu_name()}"
 )
 """A mark that stands beside the kernels once all of them are compiled, see ``infra.kernels``."""
+
+
+def _load_blas() -> None:
+    """Load SciPy's BLAS, which Numba calls for ``np.dot``, without the rest of ``scipy.linalg``.
+
+    Numba would import all of it at the first kernel: a tenth of a second of each start, for nothing.
+    """
+    if "scipy.linalg" in sys.modules:
+        return
+    package = ModuleType("scipy.linalg")
+    package.__path__ = [str(Path(folder) / "linalg") for folder in scipy.__path__]
+    sys.modules["scipy.linalg"] = package
+    try:
+        importlib.import_module("scipy.linalg.cython_blas")
+    finally:
+        del sys.modules["scipy.linalg"]  # whoever imports it for its own sake gets all of it
+
+
+_load_blas()
 
 # nogil lets the threads that talk to Kafka and Redis run beside a kernel; the cache spares a restart the compiler.
 kernel = numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

@@ -14,6 +14,8 @@ from models.combine import LONG_AWAY_S, RETURNS_AFTER_S
 from models.opinions import DISLIKED, opinions, split
 from models.selection import NONE
 
+_LONGEST_S = np.iinfo(np.int32).max
+
 
 @dataclass(slots=True)
 class Profiles:
@@ -74,3 +76,8 @@ def profiles(
         opinion=opinion,
         context=(gaps > RETURNS_AFTER_S).astype(np.int8) + (gaps > LONG_AWAY_S),
     )
+
+
+def pause(ms: NDArray[np.int64], lengths: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return pauses before events in seconds, within what a lesson holds; 0 where there is no history."""
+    return np.where(lengths > 0, np.clip(ms // 1000, 0, _LONGEST_S), 0)

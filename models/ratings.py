@@ -1,6 +1,9 @@
 """Predicted ratings: River's biased matrix factorisation, learning from every rating, with a bounded number of users.
 
 It runs beside the ranking, not in it: it says what rating a user would give to the items that he is shown.
+
+River is imported with the first rating: it brings SciPy's special functions along, a quarter of a second that the start
+of a worker without ratings need not take.
 """
 
 from __future__ import annotations
@@ -11,8 +14,8 @@ from collections import OrderedDict
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
-from river import optim, reco, stats
 
 from models.kernel import grown
 
@@ -38,18 +41,10 @@ class RatingModel:
     """
 
     def __init__(self, max_users: int, seed: int) -> None:
-        self._max_users = max_users
-        self._model = reco.BiasedMF(
-            n_factors=FACTORS,
-            bias_optimizer=optim.SGD(_RATE),
-            latent_optimizer=optim.SGD(_RATE),
-            l2_bias=_L2,
-            l2_latent=_L2,
-            latent_initializer=optim.initializers.Normal(mu=0.0, sigma=0.1, seed=seed),
-            clip_gradient=2 * _REACH,
-            seed=seed,
-        )
-        self._scale = stats.Var()
+        self._max_users, self._seed = max_users, seed
+        self._begun = False  # whether there was a rating; before, the next two are missing
+        self._model: Any
+        self._scale: Any
         self._raters: OrderedDict[int, None] = OrderedDict()
         # River's rows of items, copied after each step: predicting for a list is one small product then.
         self._biases = np.zeros(0, np.float64)
@@ -61,6 +56,8 @@ class RatingModel:
 
     def learn(self, rater: int, row: int, rating: float) -> None:
         """Learn one rating."""
+        if not self._begun:
+            self._begin()
         self._raters[rater] = None
         self._raters.move_to_end(rater)
         self._model.learn_one(user=rater, item=row, y=self._standard(rating))
@@ -79,6 +76,8 @@ class RatingModel:
 
     def release(self, rows: NDArray[np.int32]) -> None:
         """Forget these items."""
+        if not self._begun:
+            return
         for row in rows.tolist():
             self._model.i_biases.pop(row, None)
             self._model.i_latents.pop(row, None)
@@ -98,6 +97,22 @@ class RatingModel:
         standard = self._model.global_mean.get() + self._model.u_biases[rater] + terms
         return np.asarray(self._scale.mean.get() + self._deviation * standard)
 
+    def _begin(self) -> None:
+        from river import optim, reco, stats  # noqa: PLC0415 (see above)
+
+        self._model = reco.BiasedMF(
+            n_factors=FACTORS,
+            bias_optimizer=optim.SGD(_RATE),
+            latent_optimizer=optim.SGD(_RATE),
+            l2_bias=_L2,
+            l2_latent=_L2,
+            latent_initializer=optim.initializers.Normal(mu=0.0, sigma=0.1, seed=self._seed),
+            clip_gradient=2 * _REACH,
+            seed=self._seed,
+        )
+        self._scale = stats.Var()
+        self._begun = True
+
     def _standard(self, rating: float) -> float:
         mean, reach = self._scale.mean.get(), _REACH * self._deviation
         if self._scale.mean.n >= _SETTLED:
@@ -112,11 +127,16 @@ class RatingModel:
         return math.sqrt(float(self._scale.get())) or 1.0
 
     def state(self) -> bytes:
-        """Return what a checkpoint must hold: a pickle, bound to River's version."""
+        """Return what a checkpoint must hold: a pickle, bound to River's version; nothing before the first rating."""
+        if not self._begun:
+            return b""
         return pickle.dumps((self._model, self._scale, self._raters), protocol=5)
 
     def restore(self, state: bytes) -> None:
         """Take over :meth:`state`. The bytes come from our own checkpoints only."""
+        self._begun = bool(state)
+        if not state:
+            return
         self._model, self._scale, self._raters = pickle.loads(state)
         self._biases, self._latents = np.zeros(0), np.zeros((0, FACTORS))
         for row in self._model.i_latents:
@@ -124,6 +144,8 @@ class RatingModel:
 
     def rows(self) -> dict[str, Any]:
         """Return the learned rows, for comparing two models."""
+        if not self._begun:
+            return {"users": {}, "items": {}}
         return {
             "users": {user: (self._model.u_biases[user], self._model.u_latents[user]) for user in self._raters},
             "items": {row: (self._model.i_biases[row], value) for row, value in self._model.i_latents.items()},
@@ -135,3 +157,8 @@ class RatingModel:
             self._latents = grown(self._latents, max(1024, 2 * row))
         self._biases[row] = self._model.i_biases[row]
         self._latents[row] = self._model.i_latents[row]
+
+
+def rater(user: str) -> int:
+    """Return the hash under which the rating model knows a user."""
+    return xxhash.xxh3_64_intdigest(f"rater {user}")

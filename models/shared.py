@@ -1,4 +1,4 @@
-"""Lists for everybody: which rows are the largest by some figure."""
+"""Lists for everybody: which of the items that may be shown are the most popular, or the newest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def popular(counts: NDArray[np.float64], rows: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return the up to ``n`` of some rows with the largest counts above zero, and these as shares of the largest."""
+    counts = counts[rows]
+    best = largest(counts, n)
+    best = best[counts[best] > 0.0]
+    return rows[best], counts[best] / max(counts[best[0]], 1e-300) if len(best) else counts[best]
+
+
+def latest(dates: NDArray[np.int64], rows: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return the ``n`` of some rows with the latest dates, and for each how new it is, 1 … 0.
+
+    Of equally old ones, those that came last stand first.
+    """
+    rows = rows[::-1]
+    best = largest(dates[rows], n)
+    return rows[best], 1.0 - np.arange(len(best)) / max(n, 1)
 
 
 def largest(values: NDArray[Any], n: int) -> NDArray[np.int64]:

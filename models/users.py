@@ -7,36 +7,20 @@ never staler than the item model, and deleting the state deletes what was learne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.learning import HISTORY
-from models.arrivals import TAUGHT_PER_HOUR, TAUGHT_PER_ITEM, TOPICS, Arrivals, Observed, apply, unobserved
-from models.attributes import FEATURES
-from models.kernel import grown, kernel
+from models.arrivals import TAUGHT_PER_HOUR, TAUGHT_PER_ITEM, Arrivals, Observed, apply, unobserved
+from models.due import Limits, due
+from models.kernel import kernel
 from models.picture import Picture, ring_of
-from models.seen import LENGTH, SeenItems
+from models.seen import LENGTH
+from models.slots import Slots
 from models.user_state import decode_state
-
-SHOWN = 10
-"""So many heads of each user's list are remembered, for measuring it."""
-
-
-# A list is old enough to be made anew when its age is this part of the time for which its user has been silent: about
-# five times while that time doubles.
-_PATIENCE = 8
-
-
-class Limits(NamedTuple):
-    """How long silent users are thought of, in ms."""
-
-    turns_ms: tuple[int, ...]
-    """After each of these a list is made differently, see :data:`models.combine.CONTEXTS`."""
-    gone_ms: int
-    """After so long a user is gone."""
 
 
 class Rebirth(NamedTuple):
@@ -48,7 +32,7 @@ class Rebirth(NamedTuple):
     """Last offsets before it of the user's partition, in the order of :data:`models.arrivals.TOPICS`; -1 = none."""
 
 
-class UserTable:
+class UserTable(Slots):
     """The users resident in this worker.
 
     Parameters
@@ -62,42 +46,11 @@ class UserTable:
     def __init__(
         self, resident: int, taught_per_hour: int = TAUGHT_PER_HOUR, taught_per_item: int = TAUGHT_PER_ITEM
     ) -> None:
+        super().__init__()
         self._resident = resident
         self._per_hour, self._per_item = taught_per_hour or _UNLIMITED, taught_per_item or _UNLIMITED
-        self._slots: dict[str, int] = {}
-        self._free: list[int] = []
         self._clock = 0
-        self.names: list[str] = []
-        capacity = 1024
-        self._events = np.zeros(capacity, np.int64)  # events ever; the newest stands at (events - 1) % HISTORY
-        self._keys = np.zeros((capacity, HISTORY), np.uint64)
-        self._times = np.zeros((capacity, HISTORY), np.int64)
-        self._identities = np.zeros((capacity, HISTORY), np.uint64)
-        self._kinds = np.zeros((capacity, HISTORY), np.uint8)
-        self._values = np.zeros((capacity, HISTORY), np.float32)
-        self._attributes = np.zeros((capacity, FEATURES), np.uint32)
-        self._n_attributes = np.zeros(capacity, np.uint8)
-        self._offsets = np.full((capacity, len(TOPICS)), -1, np.int64)
-        self._quota = np.zeros((capacity, 2), np.int64)
-        self._silenced = np.zeros(capacity, np.uint64)  # bit i: the event that stands at i did not teach
-        self.listed = np.zeros(capacity, np.int64)  # revision of the engine that made the user's list; 0 = none yet
-        self.shown = np.full((capacity, SHOWN), -1, np.int32)  # rows that head the user's list, for measuring it
-        self.made = np.zeros(capacity, np.int64)  # when that was, ms since the epoch
-        self.acted = np.zeros(capacity, np.int64)  # when this worker last heard of the user, ms since the epoch
-        self._present = np.zeros(capacity, np.bool_)
-        self._used = np.zeros(capacity, np.int64)
-        self._dirty = np.zeros(capacity, np.bool_)
-        self._generations = np.zeros(capacity, np.int64)
-        self._seen = SeenItems(capacity, self._in_use)
         self._erased: dict[str, None] = {}  # whose stored states must go
-
-    def __len__(self) -> int:
-        """Return the number of resident users."""
-        return len(self._slots)
-
-    def missing(self, users: Iterable[str]) -> list[str]:
-        """Return those of the users that must be loaded before their events can be applied."""
-        return [user for user in dict.fromkeys(users) if user not in self._slots]
 
     def admit(self, user: str, state: bytes | None, rebirth: Rebirth | None = None) -> None:
         """Make a user resident, new or with a stored state; a resident user stays as he is.
@@ -142,12 +95,7 @@ class UserTable:
 
     def erase(self, user: str) -> None:
         """Forget a resident user: nothing of him remains here, and his stored state is to go, see :meth:`changed`."""
-        slot = self._slots.pop(user)
-        self.names[slot] = ""
-        for column in self._columns():
-            column[slot] = 0
-        self._seen.wipe(slot)
-        self._free.append(slot)
+        self._wipe(self._slots[user])
         self._erased[user] = None
 
     def is_stale(self, user: str, rebirth: Rebirth) -> bool:
@@ -158,10 +106,6 @@ class UserTable:
     def is_blank(self, slot: int) -> bool:
         """Return whether nothing is known of a resident user."""
         return bool(self._events[slot] == 0 and self._n_attributes[slot] == 0 and self._seen.is_empty(slot))
-
-    def slot(self, user: str) -> int:
-        """Return the slot of a resident user."""
-        return self._slots[user]
 
     def apply(self, events: Arrivals) -> Observed:
         """Apply events in their order, and say what became of each."""
@@ -233,29 +177,11 @@ class UserTable:
     def due(self, revision: int, n: int, now_ms: int, limits: Limits) -> NDArray[np.int32]:
         """Return up to ``n`` resident users whose lists should be made anew though they do nothing, the most due first.
 
-        First those who have fallen silent for so long that their next visit will be of another kind, once each. Then
-        those whose lists are of an older revision and old for how long the user has been silent: who was here a minute
-        ago is served before who was here yesterday, and the longer somebody is away, the less he costs.
-
-        Parameters
-        ----------
-        revision : int
-            Lists of this one are up to date.
-        now_ms : int
-            In the time of :attr:`acted` and :attr:`made`.
+        Lists of this ``revision`` are up to date; ``now_ms`` is in the time of :attr:`acted` and :attr:`made`. See
+        :func:`models.due.due`.
         """
-        silent, age = now_ms - self.acted, now_ms - self.made
-        here = self._present & (silent < limits.gone_ms)
-        left = np.zeros(len(here), np.bool_)
-        for turn in limits.turns_ms:
-            left |= here & (silent > turn) & (self.made - self.acted <= turn)
-        old = here & (self.listed < revision) & (age * _PATIENCE >= silent)
-        slots = np.flatnonzero((left | old) & ((self._events > 0) | (self._n_attributes > 0)))
-        urgency = np.where(left[slots], np.inf, age[slots] / (1000.0 + np.maximum(silent[slots], 0)))
-        if len(slots) > n:
-            most = np.argpartition(-urgency, n)[:n]
-            slots, urgency = slots[most], urgency[most]
-        return slots[np.argsort(-urgency, kind="stable")].astype(np.int32)
+        here = self._present & ((self._events > 0) | (self._n_attributes > 0))
+        return due(here, self.listed < revision, self.acted, self.made, n, now_ms, limits)
 
     def changed(self) -> Picture:
         """Return a picture of all users changed since the last call; :meth:`evict` once they are stored."""
@@ -291,12 +217,8 @@ class UserTable:
 
     def clear(self) -> None:
         """Let all users go; for when they are stored and may change elsewhere."""
-        self._slots.clear()
+        super().clear()
         self._erased.clear()
-        self.names = [""] * len(self.names)
-        self._free = list(range(len(self.names)))
-        self._dirty[:] = self._present[:] = False
-        self._seen.clear()
 
     def encode(self, slot: int) -> bytes:
         """Return a user's stored form, see :mod:`models.user_state`."""
@@ -309,17 +231,6 @@ class UserTable:
         ring = ring_of(int(self._events[slot]))
         columns = (self._keys[slot, ring], self._times[slot, ring], self._kinds[slot, ring])
         return list(zip(*(column.tolist() for column in columns), strict=True))
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the resident users."""
-        return iter(self._slots)
-
-    def _let_go(self, slots: NDArray[np.int64]) -> None:
-        for slot in slots.tolist():
-            del self._slots[self.names[slot]]
-            self.names[slot] = ""
-            self._free.append(slot)
-        self._dirty[slots] = self._present[slots] = False
 
     def _picture(self, slots: NDArray[np.int32], erased: list[str] | None = None) -> Picture:
         seen, starts, lengths = self.seen(slots)
@@ -347,37 +258,7 @@ class UserTable:
         self._attributes[slot, : len(attributes)] = attributes
         self._n_attributes[slot] = len(attributes)
 
-    def _columns(self) -> Iterator[NDArray[Any]]:
-        return (getattr(self, name) for name in _COLUMNS)
 
-    def _in_use(self) -> NDArray[np.int64]:
-        return np.flatnonzero(self._present)
-
-    def _take_slot(self, user: str) -> int:
-        if self._free:
-            slot = self._free.pop()
-            self.names[slot] = user
-        else:
-            slot = len(self.names)
-            self.names.append(user)
-            if slot == len(self._events):
-                self._grow()
-        self._slots[user] = slot
-        self._present[slot] = True
-        return slot
-
-    def _grow(self) -> None:
-        capacity = 2 * len(self._events)
-        for name in _COLUMNS:
-            setattr(self, name, grown(getattr(self, name), capacity))
-        self._seen.grow(capacity)
-
-
-_COLUMNS = (
-    "_events", "_keys", "_times", "_identities", "_kinds", "_values", "_offsets", "_quota", "_silenced",
-    "_attributes", "_n_attributes", "_present", "_used", "_dirty", "_generations",
-    "listed", "shown", "made", "acted",
-)  # fmt: skip
 _NOTHING = np.zeros(0, np.uint64)
 _UNLIMITED = np.iinfo(np.int64).max
 

@@ -15,7 +15,7 @@ from models.scorers.embeddings import ENOUGH_KNOWN
 
 def warm_up() -> None:
     """Run a small engine through everything that it can do; seconds the first time on a machine, then milliseconds."""
-    engine = Engine(resident_users=1000)
+    engine = Engine(resident_users=1000, rating_users=0)  # River has no kernels, and takes long to load
     n = ENOUGH_KNOWN + 10
     clicks = [Click(user=str(index % 2), item=str(index // 2), time=index) for index in range(2 * n)]
     third = [Click(user="2", item=str(item), time=2 * n) for item in range(2)]  # known by then, so that one is ranked

@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import problems
-from serving.lexicon import load_lexicon
+from serving.access import Keyring
+from serving.edge import Edge, Limits
 from serving.live import History
+from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
 from serving.routes import asking, events, explain, health, items, lists, live, page, stream, users
@@ -17,10 +19,15 @@ from serving.streams import Streams
 from serving.waiting import Waiting
 from serving.writing import Writing
 
+DESCRIPTION = "Recommendations that follow every event: read lists, ask for guests, see why."
+
 
 def create_app(
     reader: Reader,
     fallbacks: Sequence[str] = FALLBACKS,
+    naming: Naming = as_given,
+    keyring: Keyring | None = None,
+    limits: Limits | None = None,
     writing: Writing | None = None,
     history: History | None = None,
 ) -> FastAPI:
@@ -32,6 +39,12 @@ def create_app(
         Where lists come from; the application closes it when it stops.
     fallbacks : sequence of str
         What is shown to a user who has no list, in this order.
+    naming : Naming
+        How users are called in the store.
+    keyring : Keyring, optional
+        Without keys everybody may do everything.
+    limits : Limits, optional
+        What a request may be.
     writing : Writing, optional
         Where what is published goes; without it every such request is refused.
     history : History, optional
@@ -49,20 +62,24 @@ def create_app(
 
     app = FastAPI(
         title="Headrace",
+        description=DESCRIPTION,
         routes=[
-            *lists.routes(reader, waiting, fallbacks),
-            *asking.routes(reader, load_lexicon(writing.lexicon), fallbacks),
-            *explain.routes(reader),
+            *lists.routes(reader, waiting, fallbacks, naming),
+            *asking.routes(reader, writing.lexicon, fallbacks, naming),
+            *explain.routes(reader, naming),
             *health.routes(reader),
-            *events.routes(publisher, writing.events_at_once),
+            *events.routes(publisher, writing.events_at_once, naming),
             *items.routes(reader, publisher, waiting),
-            *users.routes(publisher, writing.people),
-            *stream.routes(reader, Streams(reader, writing.streams)),
-            *live.routes(reader, history or (lambda state: ())),
+            *users.routes(publisher, writing.people, naming),
+            *stream.routes(reader, Streams(reader, writing.streams), naming),
+            *live.routes(reader, history or (lambda state: ()), naming),
             *page.routes(),
         ],
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # its page would fetch scripts from elsewhere
+        redoc_url=None,
     )
     problems.install(app)
+    app.add_middleware(Edge, keyring or Keyring(), limits or Limits())
     return app

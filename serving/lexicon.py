@@ -30,9 +30,10 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Meaning(NamedTuple):
-    """One thing that a text is about: the forms in which an item may name it, each as its tokens."""
+    """One thing that a text is about."""
 
-    forms: tuple[tuple[str, ...], ...]
+    forms: tuple[tuple[str, ...], ...]  # in which an item may name it, each as its tokens
+    is_kind: bool = False  # a kind of things, which categories are named after, and not just a word
 
 
 class Lexicon:
@@ -49,7 +50,7 @@ class Lexicon:
     def __init__(self, same: Sequence[Sequence[str]], ignore: Iterable[str]) -> None:
         self._known: dict[tuple[str, ...], Meaning] = {}
         for names in same:
-            meaning = Meaning(tuple(dict.fromkeys(tuple(tokens(name)) for name in names)))
+            meaning = Meaning(tuple(dict.fromkeys(tuple(tokens(name)) for name in names)), True)
             self._known.update((_units(name), meaning) for name in names)
         self._ignored = {_units(word) for word in ignore}
         self._longest = max((len(units) for units in (*self._known, *self._ignored)), default=1)
@@ -103,11 +104,9 @@ def _read(path: Path) -> _File:
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File)
     except OSError as error:
-        raise InvalidLexicon(f"cannot read serving.lexicon {path}: {error.strerror}") from error
+        raise InvalidLexicon(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise InvalidLexicon(
-            f"serving.lexicon {path}: {error}; it holds `same` and `ignore`, see the manual"
-        ) from error
+        raise InvalidLexicon(f"{path}: {error}; it holds `same` and `ignore`, see the manual") from error
 
 
 def _units(text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from starlette.exceptions import HTTPException
 from contracts.events import InvalidEvent
 from contracts.tokens import InvalidToken
 from serving.bodies import InvalidBody
-from serving.people import Unanswered
+from serving.persons import Unanswered
 from serving.publisher import Overloaded, Unpublished
 from serving.reader import StoreUnavailable, UnknownNamespace
 from serving.streams import TooManyStreams
@@ -25,6 +26,7 @@ class Error:
 
     code: str  # stable, for programs: one of CODES' names
     message: str  # for people; may change
+    request: str  # the request's id, also in `X-Request-Id` and in the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,19 @@ class Problem:
     error: Error
 
 
+REQUEST: ContextVar[str] = ContextVar("request", default="")
+"""The id of the request that is being answered."""
 CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    413: "too_large",
+    414: "too_long",
+    415: "unsupported_media_type",
     422: "invalid_request",
-    429: "overloaded",
+    429: "too_many_requests",
     500: "internal",
     503: "unavailable",
 }
@@ -46,7 +56,7 @@ CODES = {
 
 def problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Return an error answer; its code follows from the status."""
-    body = Problem(Error(CODES.get(status, "refused"), message))
+    body = Problem(Error(CODES.get(status, "refused"), message, REQUEST.get()))
     return Response(orjson.dumps(body), status, headers, "application/json")
 
 
@@ -93,7 +103,3 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> Response:
         return problem(error.status_code, error.detail, dict(error.headers or {}))
-
-    @app.exception_handler(Exception)
-    async def internal(_: Request, error: Exception) -> Response:
-        return problem(500, "the service failed; its log says how")

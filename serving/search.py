@@ -5,9 +5,11 @@ the share of these things that it has at all:
 
     score(x) = (matched / m) · Σ_j idf_j · max_t strength(t, x),    idf_j = ln(1 + 10 · df_max / df_j)
 
-with t over the terms of the j-th meaning and df_j its items. That is TF-IDF with a coordination factor (Manning,
-Raghavan and Schütze, Introduction to Information Retrieval, 6.2 and 7.1.4); rarity is relative to the commonest thing
-that is asked for, so that nobody need count all items. Of equal scores the more popular item comes first.
+with t over the terms of the j-th meaning and df_j its items. A name of a kind of things counts a fifth where it is but
+a word of a title or a text: "The Addams Family" is no film for families. That is TF-IDF with a coordination factor
+(Manning, Raghavan and Schütze, Introduction to Information Retrieval, 6.2 and 7.1.4); rarity is relative to the
+commonest thing that is asked for, so that nobody need count all items. Of equal scores the more popular item comes
+first.
 
 However large the catalogue, a request reads at most :data:`POSTINGS` entries of the index, of each term those in which
 it is strongest, and looks the others up only for the items found so.
@@ -27,8 +29,8 @@ from serving.reader import Reader
 POSTINGS = 20_000
 MAX_TEXT = 500
 """Characters of a text, at most."""
-_FIELDS_OF_WORDS = ("category", "tag", "title", "text")
-_FIELDS_OF_LABELS = ("category", "tag")
+_LABELS, _WORDS = ("category", "tag"), ("title", "text")
+_MENTIONED = 0.2
 _EACH = 2000
 _LOOKED_UP = 2000  # items whose strength is looked up in one term
 _KEPT = 1000
@@ -40,10 +42,9 @@ async def search(reader: Reader, keys: Keys, text: str, lexicon: Lexicon) -> lis
     """Return (item, score) of what fits a text, best first, at most a thousand; empty where nothing does."""
     meanings = lexicon.meanings(text[:MAX_TEXT])
     wanted = [_terms(meaning) for meaning in meanings]
-    terms = sorted(set(chain.from_iterable(wanted)))
-    sizes = {
-        term: size for term, size in zip(terms, await reader.term_sizes(terms, keys), strict=True) if size
-    }  # fmt: skip
+    terms = sorted({term for own in wanted for term in own})
+    found = zip(terms, await reader.term_sizes(terms, keys), strict=True)
+    sizes = {term: size for term, size in found if size}
     if not sizes:
         return []
     strengths = await _strengths(reader, keys, sizes)
@@ -54,14 +55,14 @@ async def search(reader: Reader, keys: Keys, text: str, lexicon: Lexicon) -> lis
 
 
 def ranked(
-    wanted: Sequence[Sequence[int]], sizes: Mapping[int, int], strengths: Mapping[int, Mapping[str, float]]
+    wanted: Sequence[Mapping[int, float]], sizes: Mapping[int, int], strengths: Mapping[int, Mapping[str, float]]
 ) -> dict[str, float]:
     """Return the score of each item, see the module's docstring.
 
     Parameters
     ----------
-    wanted : sequence of sequences of int
-        Of each meaning its terms.
+    wanted : sequence of mappings of int to float
+        Of each meaning its terms, and how much each counts.
     sizes : mapping of int to int
         Term → items that have it; terms without any are missing.
     strengths : mapping of int to mapping
@@ -73,20 +74,25 @@ def ranked(
     matched: dict[str, int] = {}
     for terms, df in zip(wanted, spread, strict=True):
         best: dict[str, float] = {}
-        for term in terms:
+        for term, counts in terms.items():
             for item, strength in strengths.get(term, {}).items():
-                best[item] = max(strength, best.get(item, 0.0))
+                best[item] = max(counts * strength, best.get(item, 0.0))
         for item, strength in best.items():
             scores[item] = scores.get(item, 0.0) + strength * math.log1p(10 * commonest / df)
             matched[item] = matched.get(item, 0) + 1
     return {item: round(score * matched[item] / len(wanted), 4) for item, score in scores.items()}
 
 
-def _terms(meaning: Meaning) -> list[int]:
-    """Return the hashes of the terms under which items are found that have one of its forms."""
-    found = [f"{field} {form[0]}" for form in meaning.forms if len(form) == 1 for field in _FIELDS_OF_WORDS]
-    found += [f"{field} {' '.join(form)}" for form in meaning.forms if len(form) > 1 for field in _FIELDS_OF_LABELS]
-    return [term_hash(term) for term in found]
+def _terms(meaning: Meaning) -> dict[int, float]:
+    """Return hash → how much it counts, of the terms under which items are found that have one of the forms."""
+    as_word = _MENTIONED if meaning.is_kind else 1.0
+    found: dict[int, float] = {}
+    for form in meaning.forms:
+        token = " ".join(form)
+        found |= {term_hash(f"{field} {token}"): 1.0 for field in _LABELS}
+        if len(form) == 1:
+            found |= {term_hash(f"{field} {token}"): as_word for field in _WORDS}
+    return found
 
 
 async def _strengths(reader: Reader, keys: Keys, sizes: Mapping[int, int]) -> dict[int, dict[str, float]]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import uvicorn
 from fastapi import FastAPI
 
-# A client that sends its request slower than this is not one; what answers to it is never waited for longer.
 KEEP_ALIVE_S = 75
 DRAIN_S = 10
 
 
-def config(app: FastAPI) -> uvicorn.Config:
+def config(app: FastAPI, proxies: Sequence[str] = ()) -> uvicorn.Config:
     """Return how the application is served: by a command, and in benchmarks.
 
     What was asked before the end is answered, for at most :data:`DRAIN_S` seconds.
+
+    Parameters
+    ----------
+    app : FastAPI
+    proxies : sequence of str
+        Addresses whose ``X-Forwarded-For`` says who asks.
     """
     return uvicorn.Config(
         app,
@@ -23,6 +30,8 @@ def config(app: FastAPI) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         date_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )

@@ -48,6 +48,17 @@ class Listed(TypedDict):
     items: list[Shown]
 
 
+RECOMMENDED = {
+    "stage": "personal",
+    "namespace": "main",
+    "version": "1790000000.17",
+    "time": 1790000001234,
+    "items": [{"item": "1196", "score": 5.213, "title": "Star Wars V"}, {"item": "1210", "score": 4.87}],
+}
+LISTED = {"namespace": "main", "time": 1790000001234, "items": [{"item": "1196", "score": 0.98}]}
+"""Examples for the documentation."""
+
+
 async def entries(
     reader: Reader, namespace: str, items: Sequence[Recommendation], with_titles: bool, explain: bool = False
 ) -> list[dict[str, Any]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from contracts.topics import PUBLIC, topic_name
-from serving.people import Nobody, People
+from serving.lexicon import Lexicon, load_lexicon
+from serving.persons import Nobody, People
 from serving.publisher import NoPublisher, Publisher
 
 _NO_KAFKA = "this service was started without Kafka: set kafka.bootstrap, or start a broker with `headrace local`"
@@ -34,8 +34,8 @@ class Writing:
         Requests that may wait for their own writes at the same time.
     streams : int
         Server-sent streams open at the same time.
-    lexicon : Path or None
-        Further words for wishes in free words.
+    lexicon : Lexicon
+        Understands wishes in free words.
     """
 
     publisher: Publisher = field(default_factory=lambda: NoPublisher(_NO_KAFKA))
@@ -44,4 +44,4 @@ class Writing:
     events_at_once: int = 1000
     waiting: int = 2000
     streams: int = 500
-    lexicon: Path | None = None
+    lexicon: Lexicon = field(default_factory=load_lexicon)

@@ -1,7 +1,12 @@
-"""A real broker and a real store, started once for all tests; each test has its own names on them."""
+"""A real broker and a real store, started once for all tests of a process; each test has its own names on them.
+
+The whole suite, or a folder of it, is shared out among processes (pytest-xdist), each with its own broker and store:
+much of a test is waiting. Tests that are named by their file run in one process, which begins sooner.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -15,6 +20,17 @@ from infra.redis import LocalRedis
 from infra.settings import Kafka, Redis, Settings
 from models.kernel import COMPILED
 from models.warmup import warm_up
+
+PROCESSES = 2, 4
+"""At least and at most: on a machine of one core two still gain, and each takes half a gigabyte."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Say how many processes share the tests; ``-n`` on the command line decides otherwise."""
+    if not all(Path(name).is_dir() for name in config.args) or config.option.capture == "no":
+        return 0
+    least, most = PROCESSES
+    return min(max(len(os.sched_getaffinity(0)), least), most)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,6 +61,7 @@ def kafka(docker: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     else:
         with LocalKafka(tmp_path_factory.mktemp("kafka")) as broker:
             yield broker.bootstrap
+            broker.kill()  # to close the topics of all tests in order would take it a quarter of a minute
 
 
 @pytest.fixture(scope="session")

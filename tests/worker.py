@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
 
@@ -21,30 +19,40 @@ from infra.redis import connect
 from infra.settings import Settings
 from streams.kafka.admin import ensure_topics
 from streams.kafka.producer import EventProducer
+from streams.kafka.whole import bounds
+from tests.processes import forked, started
 
 TIMEOUT_S = 60.0
 
 
 class Worker:
-    """A ``headrace worker`` on the test's own topics and keys."""
+    """A ``headrace worker`` on the test's own topics and keys.
 
-    def __init__(self, settings: Settings, config: Path, instance: str = "") -> None:
+    Parameters
+    ----------
+    settings : Settings
+    config : Path
+        The settings as a file; the worker's words go beside it.
+    instance : str
+        Its static identity.
+    as_user : bool
+        Start it as a user does, which takes two seconds more.
+    """
+
+    def __init__(self, settings: Settings, config: Path, instance: str = "", *, as_user: bool = False) -> None:
         self.settings = settings
         self.store = connect(settings.redis.url)
         self.keys = Keys(settings.namespace, settings.redis.prefix)
-        self._command = [sys.executable, "-m", "commands", "worker", "--config", str(config)]
-        self._command += ["--instance", instance] if instance else []
+        self._arguments = ["worker", "--config", str(config), *(["--instance", instance] if instance else [])]
         self._errors = config.with_name(f"worker{instance}.log")
+        self._as_user = as_user
         self.start()
 
     def start(self, failure: str = "", **environment: str) -> None:
-        """Start it, to fail as ``HEADRACE_FAIL`` says, see ``infra.failpoints``."""
+        """Start it, to fail as ``HEADRACE_FAIL`` says, see ``infra.failpoints``, or with more in its environment."""
+        launch = started if self._as_user or environment else forked  # as Python itself may read the environment
         environment |= {VARIABLE: failure} if failure else {}
-        # A file: a pipe that nobody reads would stop a worker that has much to say.
-        with self._errors.open("wb") as errors:
-            self.process = subprocess.Popen(
-                self._command, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | environment
-            )
+        self.process = launch(self._arguments, environment, self._errors)
 
     def words(self) -> str:
         """What it has written to standard error since its start."""
@@ -115,10 +123,11 @@ class Worker:
 
 
 @contextmanager
-def working(settings: Settings, more: str = "") -> Iterator[Worker]:
-    """Run a worker for the time of a block, with ``more`` settings in TOML."""
+def working(settings: Settings, more: str = "", *, as_user: bool = False) -> Iterator[Worker]:
+    """Run a worker for the time of a block, with ``more`` settings in TOML, which continue the section ``[worker]``."""
     ensure_topics(settings)
-    worker = Worker(settings, configured(settings, 'instance = "test"\n' + more))
+    producer(settings)  # it is ready when the worker is
+    worker = Worker(settings, configured(settings, 'instance = "test"\n' + more), as_user=as_user)
     try:
         yield worker
     finally:
@@ -130,10 +139,13 @@ def working(settings: Settings, more: str = "") -> Iterator[Worker]:
 def working_together(
     settings: Settings, names: list[str], more: str = "", *, static: bool = True
 ) -> Iterator[list[Worker]]:
-    """Run several workers, named for as long as they may be restarted; ``more`` continues the section ``[worker]``."""
+    """Run several workers, named for as long as they may be restarted; ``more`` continues the section ``[worker]``.
+
+    The second is started as a user does it, so that what must be equal in both has not the same seed of ``hash()``.
+    """
     ensure_topics(settings)
     config = configured(settings, more)
-    workers = [Worker(settings, config, name if static else "") for name in names]
+    workers = [Worker(settings, config, name if static else "", as_user=at == 1) for at, name in enumerate(names)]
     try:
         for worker in workers:
             worker.wait(lambda worker=worker: bool(worker.status().get("ready")))
@@ -164,21 +176,35 @@ def ends(settings: Settings, topic: Topic | None, name: str = "") -> dict[str, i
     consumer = Consumer({"bootstrap.servers": settings.kafka.bootstrap, "group.id": "ends", "log_level": 0})
     try:
         partitions = consumer.list_topics(name, timeout=10).topics[name].partitions
-        found = {
-            f"{name}/{number}": consumer.get_watermark_offsets(TopicPartition(name, number), timeout=10)[1]
-            for number in partitions
-        }
+        found = {f"{name}/{number}": bounds(consumer, TopicPartition(name, number))[1] for number in partitions}
     finally:
         consumer.close()
     return {place: end for place, end in found.items() if end}
 
 
+_producers: dict[bytes, EventProducer] = {}
+
+
+def producer(settings: Settings) -> EventProducer:
+    """The producer of the present test: a new one takes half a second until Kafka has given it an id."""
+    key = msgspec.json.encode((settings.namespace, settings.kafka))
+    if key not in _producers:
+        forget_producer()
+        _producers[key] = EventProducer(settings)
+    return _producers[key]
+
+
+def forget_producer() -> None:
+    """Let the next event be published by a client that knows nothing of the broker that was."""
+    _producers.clear()
+
+
 def publish(settings: Settings, *events: Any) -> None:
     """Publish events and wait until Kafka has them."""
-    producer = EventProducer(settings)
+    kept = producer(settings)
     for event in events:
-        producer.publish(event)
-    producer.flush()
+        kept.publish(event)
+    kept.flush()
 
 
 def raw_producer(settings: Settings) -> Producer:

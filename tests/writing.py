@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
-import msgspec
 import uvicorn
 
 from commands.people import PeopleOf
 from contracts.redis import Keys
 from infra.redis import connect
-from infra.settings import Serving, Settings
+from infra.settings import Settings
 from serving.api import create_app
 from serving.reader import Reader
 from serving.server import config
@@ -93,7 +92,7 @@ def serving(settings: Settings) -> Iterator[Service]:
 def running(service: Service) -> Iterator[str]:
     """Run the application in a real server, for what the short way does not do: answers without an end."""
     listener = socket.create_server(("127.0.0.1", 0))
-    settings = msgspec.structs.replace(service.settings, serving=Serving(streams=1))
+    settings = service.settings
     ready = threading.Event()
 
     class Server(uvicorn.Server):
@@ -110,7 +109,7 @@ def running(service: Service) -> Iterator[str]:
     thread.start()
     try:
         assert ready.wait(60)
-        yield "http://127.0.0.1:%d" % listener.getsockname()[1]
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

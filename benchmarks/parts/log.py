@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from benchmarks.parts.place import Place
 from contracts.learning import Lessons
 from models.engine import Engine
+from streams.kafka.ends import kept_offsets
 from streams.kafka.reader import TopicReader
 from streams.learning.log import LearningLog
 
@@ -63,7 +64,7 @@ class Log:
             self._name, self._kafka, deliver, lambda error: sys.exit(repr(error)), batch=_RECORDS_AT_ONCE
         )
         await reader.start()
-        reader.begin({0: 0})
+        reader.begin({0: kept_offsets(self._kafka, [(self._name, 0)])[self._name, 0]})
         return reader
 
     async def read_whole(self, deliver: Callable[[list[ck.Message]], None]) -> float:

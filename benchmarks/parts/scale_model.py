@@ -33,7 +33,7 @@ from streams.learning.checkpoints import Checkpoints
 
 _TIMED = 4 * BATCH
 _TIMEOUT_S = 600.0
-_CHECKPOINTED = 300_000  # items: while it is written, a checkpoint takes the memory of the model three times over
+_ALONE = 64  # lists that are made one at a time
 
 
 class Learner:
@@ -77,8 +77,11 @@ def measure(items: int, events: int) -> dict[str, Any]:
         "process_mb": resident_mb(),
         "speed": _speed(learner),
     }
-    if items <= _CHECKPOINTED:
-        figures["checkpoint"] = _checkpoint(learner.engine.items)
+    began_to_copy = time.perf_counter()
+    state = learner.engine.items.state()
+    copied = time.perf_counter() - began_to_copy
+    del learner  # or a million items would be in memory four times over
+    figures["checkpoint"] = {"copy_s": round(copied, 3), **_checkpoint(state)}
     return figures | {"learned_in_s": round(learned - began), "seconds": round(time.perf_counter() - began)}
 
 
@@ -90,21 +93,23 @@ def _speed(learner: Learner) -> dict[str, float]:
     learner.engine.refresh(slots[0], LENGTH, REASONS)  # what is done for the first time after learning
     refresh = seconds(lambda: [learner.engine.refresh(some, LENGTH, REASONS) for some in slots])
     lists = int(np.sum([len(some) for some in slots]))
-    return {"learn_us": round(learn / _TIMED * 1e6, 1), "refresh_us": round(refresh / lists * 1e6, 1)}
+    few = np.concatenate(slots)[:_ALONE]
+    alone = seconds(lambda: [learner.engine.refresh(few[k : k + 1], LENGTH, REASONS) for k in range(len(few))])
+    return {
+        "learn_us": round(learn / _TIMED * 1e6, 1),
+        "refresh_us": round(refresh / lists * 1e6, 1),
+        "refresh_alone_us": round(alone / len(few) * 1e6, 1),
+    }
 
 
-def _checkpoint(model: ItemModel) -> dict[str, Any]:
+def _checkpoint(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what it takes to write and read a state; the state is emptied."""
     with TemporaryDirectory() as folder:
         began = time.perf_counter()
-        state = model.state()
-        copied = time.perf_counter()
         path = Path(Checkpoints(folder, print).write(state))
-        written = time.perf_counter()
-        figures = {
-            "mb": round(path.stat().st_size / 1e6, 1),
-            "copy_s": round(copied - began, 3),
-            "write_s": round(written - copied, 3),
-        }
+        taken = time.perf_counter() - began
+        state.clear()
+        figures = {"mb": round(path.stat().st_size / 1e6, 1), "write_s": round(taken, 3)}
         return figures | figures_of("-m", "benchmarks.parts.scale_model", "restore", folder, timeout=_TIMEOUT_S)
 
 

@@ -84,12 +84,14 @@ def _items(found: dict[str, Any]) -> str:
         made = [
             file.get(part, "not measured") for part in ("mb", "copy_s", "write_s", "read_s", "worker_bytes_per_item")
         ]
-        rows.append((name, f"{each['events']:,}", *each["speed"].values(), *made))
+        speed = [each["speed"].get(part, "not measured") for part in ("learn_us", "refresh_us", "refresh_alone_us")]
+        rows.append((name, f"{each['events']:,}", *speed, *made))
     head = (
         "items",
         "events",
         "learn, µs",
         "list, µs",
+        "one alone, µs",
         "checkpoint, MB",
         "copy, s",
         "write, s",

@@ -1,9 +1,13 @@
-"""Processes of ``headrace run``; its worker compiles while the broker starts, and then waits for a word."""
+"""Processes of ``headrace run``; its worker compiles while the broker starts, then waits for a word, and comes back.
+
+A worker that crashes is started again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +22,11 @@ from infra.errors import HeadraceError
 from infra.settings import Settings
 
 _STOP_S = 60.0  # for what is in flight, a barrier and a checkpoint, on a busy machine too
+# More crashes in turn than it takes to find an event that ends every worker, see streams.applying.attempts.
+_CRASHES = 6
+_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0)
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # Faust hides the cursor, whatever it writes to
+_STEADY_S = 60.0  # after such a life the next crash counts as the first
 # As the worker has it for matrix products; it must stand before NumPy is imported.
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 
@@ -27,25 +36,15 @@ class Child:
 
     Parameters
     ----------
-    called : str
-        What it is called when it ends by itself.
     command : list of str
     """
 
-    def __init__(self, called: str, command: list[str]) -> None:
-        self._called, self._command = called, command
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
 
     def __enter__(self) -> Self:
         self._log = tempfile.TemporaryFile()
-        self._started = time.time()
-        self._child = subprocess.Popen(
-            _tied_to_us(self._command),
-            stdin=subprocess.PIPE,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,  # Ctrl-C is for us; we end the child in order
-            env=os.environ | _ONE_THREAD,
-        )
+        self._spawn()
         return self
 
     def __exit__(
@@ -59,18 +58,6 @@ class Child:
             self._child.wait()
             self._log.close()
 
-    def check(self) -> None:
-        """Raise when the process has ended by itself.
-
-        Raises
-        ------
-        HeadraceError
-            With its last words.
-        """
-        status = self._child.poll()
-        if status is not None:
-            raise HeadraceError(f"{self._called} has ended with status {status}; its last words: {self._last_words()}")
-
     def stop(self) -> None:
         """Let the process end in order; wait for that."""
         if self._child.poll() is None:
@@ -78,9 +65,22 @@ class Child:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(_STOP_S)
 
+    def _spawn(self) -> None:
+        self._begin = self._log.seek(0, os.SEEK_END)  # of the words of this one
+        self._started = time.time()
+        self._child = subprocess.Popen(
+            _tied_to_us(self._command),
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # Ctrl-C is for us; we end the child in order
+            env=os.environ | _ONE_THREAD,
+        )
+
     def _last_words(self) -> str:
-        self._log.seek(0)
-        lines = [line.strip() for line in self._log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        self._log.seek(self._begin)
+        text = _ESCAPES.sub("", self._log.read().decode("utf-8", "replace"))
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
         own = [line for line in lines if line.startswith("headrace")]
         return (own or lines or ["none"])[-1]
 
@@ -107,12 +107,16 @@ class WorkerChild(Child):
             # Static, so that the next run need not wait for one that was killed to be given up.
             self.name = settings.worker.instance or f"{socket.gethostname()}-run"
             options = [*options, "--instance", self.name]
-        super().__init__("the worker", [sys.executable, "-P", "-m", "commands.running.child", "worker", *options])
+        self._static = bool(self.name)
+        super().__init__([sys.executable, "-P", "-m", "commands.running.child", "worker", *options])
+        self._kept = False
+        self._crashes = 0
+        self._due: float | None = None  # when the next one starts, while none runs
 
-    def __enter__(self) -> Self:
-        super().__enter__()
-        self.name = self.name or f"{socket.gethostname()}-{self._child.pid}"
-        return self
+    def _spawn(self) -> None:
+        super()._spawn()
+        if not self._static:
+            self.name = f"{socket.gethostname()}-{self._child.pid}"
 
     def has_said(self, report: dict[str, Any]) -> bool:
         """Whether a report under its name is its own, not that of a worker which had that name before."""
@@ -124,6 +128,37 @@ class WorkerChild(Child):
         with contextlib.suppress(BrokenPipeError):  # it has ended: check() says why
             self._child.stdin.write(b"go\n")
             self._child.stdin.close()
+
+    def keep(self) -> None:
+        """From now on, start it again when it crashes; before, :meth:`check` raises at once."""
+        self._kept = True
+
+    def check(self) -> str | None:
+        """Return in words that the worker has crashed, once each time; it is started again after a growing pause.
+
+        Raises
+        ------
+        HeadraceError
+            With its last words, when it has ended without a crash, crashes again and again, or was not to be kept.
+        """
+        status = self._child.poll()
+        if status is None:
+            return None
+        if self._due is not None:
+            if time.monotonic() >= self._due:
+                self._due = None
+                self._spawn()
+                self.go()
+            return None
+        said = f"status {status}; its last words: {self._last_words()}"
+        if not self._kept or status == 0:
+            raise HeadraceError(f"the worker has ended with {said}")
+        self._crashes = 1 if time.time() - self._started > _STEADY_S else self._crashes + 1
+        if self._crashes == _CRASHES:
+            raise HeadraceError(f"the worker has crashed {_CRASHES} times, soon after each start, now with {said}")
+        pause = _PAUSES_S[self._crashes - 1]
+        self._due = time.monotonic() + pause
+        return f"The worker has crashed with {said}. It is started again" + (f" in {pause:g} s." if pause else ".")
 
 
 def _tied_to_us(command: list[str]) -> list[str]:

@@ -70,6 +70,7 @@ class Deployment:
                 while not self.report().get("partitions"):
                     self.check()
                     time.sleep(_LOOK_S)
+                self._worker.keep()
             with step(self._console, "Live page") as done:
                 service.wait()
                 done.append(service.url)
@@ -83,15 +84,17 @@ class Deployment:
         self._running.__exit__(kind, error, trace)
 
     def check(self) -> None:
-        """Raise when the worker, the service, the broker or the store has ended by itself.
+        """Start the worker again when it has crashed, and say so; raise when the service, broker or store has ended.
 
         Raises
         ------
         HeadraceError
-            With its last words.
+            With the last words of what has ended; of the worker, when it does not come up or crashes again and again.
         """
         self._services.check()
-        self._worker.check()
+        said = self._worker.check()
+        if said:
+            self._console.print(said, style="yellow")
         if self._service:
             self._service.check()
 

@@ -104,6 +104,8 @@ class LiveView:
 
     def _speeds(self, report: dict[str, Any]) -> tuple[float, float]:
         """Return events and lists per second over the last reports."""
+        if self._reports and report["started"] != self._reports[-1]["started"]:
+            self._reports.clear()  # another process, which counts from 0
         if not self._reports or report["time"] > self._reports[-1]["time"]:
             self._reports.append(report)
         while len(self._reports) > 2 and self._reports[1]["time"] < report["time"] - _SPEED_S * 1000:

@@ -8,6 +8,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from commands.running.child import Child
+from infra.errors import HeadraceError
 from infra.ports import free_port
 from infra.settings import Settings
 
@@ -38,9 +39,7 @@ class ServiceChild(Child):
         port = free_port(host, settings.serving.port)
         reached = _ANYWHERE.get(host, host)
         self.url = f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
-        super().__init__(
-            "the HTTP service", [sys.executable, "-P", "-m", "commands", "serve", *options, "--port", str(port)]
-        )
+        super().__init__([sys.executable, "-P", "-m", "commands", "serve", *options, "--port", str(port)])
 
     def wait(self) -> None:
         """Return when it answers.
@@ -53,6 +52,20 @@ class ServiceChild(Child):
         while not self._answers():
             self.check()
             time.sleep(_LOOK_S)
+
+    def check(self) -> None:
+        """Raise when it has ended by itself.
+
+        Raises
+        ------
+        HeadraceError
+            With its last words.
+        """
+        status = self._child.poll()
+        if status is not None:
+            raise HeadraceError(
+                f"the HTTP service has ended with status {status}; its last words: {self._last_words()}"
+            )
 
     def _answers(self) -> bool:
         try:

@@ -114,7 +114,7 @@ def lists(engine: Engine, users: Sequence[str], n: int = 1000) -> list[dict[str,
 
 def scores(engine: Engine, user: str) -> Scores:
     """Return what every scorer and the blend say to a user of all items."""
-    profile = engine.now(slots(engine, [user]))
+    profile = engine.views.now(slots(engine, [user]))
     tables = engine.items.tables()
     return apart(engine.items.embeddings.users(profile.recent)[0], profile, tables.known.copy(), tables)
 

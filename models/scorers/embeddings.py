@@ -40,10 +40,10 @@ _FIRST = np.float32(0.1)  # the accumulators' start: keeps the first steps small
 _EPSILON = np.float32(1e-6)
 _NORMAL = 0.05  # standard deviation of a new row
 
-_WEIGHTS = np.array([[decay**k for k in range(HISTORY)] for decay in DECAYS], np.float32)
+WEIGHTS = np.array([[decay**k for k in range(HISTORY)] for decay in DECAYS], np.float32)
 # A term that small does not change the sum, and a gradient through it does not change the row.
-_REACH = np.array([int((weights >= 1e-3).sum()) for weights in _WEIGHTS])
-_GRADIENT_REACH = np.array([int((weights >= 1e-2).sum()) for weights in _WEIGHTS])
+REACH = np.array([int((weights >= 1e-3).sum()) for weights in WEIGHTS])
+_GRADIENT_REACH = np.array([int((weights >= 1e-2).sum()) for weights in WEIGHTS])
 
 
 class Vectors(NamedTuple):
@@ -139,10 +139,10 @@ def represent(recent, inputs, vector):
     """Write the vector of a user whose earlier items, newest first, -1 where unknown, have these rows."""
     vector[:] = 0.0
     for s in range(_SCALES):
-        for k in range(min(_REACH[s], len(recent))):
+        for k in range(min(REACH[s], len(recent))):
             row = recent[k]
             if row >= 0:
-                weight = _WEIGHTS[s, k]
+                weight = WEIGHTS[s, k]
                 for d in range(DIMENSIONS):
                     vector[d] += weight * inputs[row, s, d]
 
@@ -223,7 +223,7 @@ def learn(target, weight, user, recent, known, n_known, seed, v, drawn, error, g
             row = recent[k]
             if row < 0:
                 continue
-            share = _WEIGHTS[s, k]
+            share = WEIGHTS[s, k]
             v.input_sums[row, s] += share * share * square
             rate = _RATE / np.sqrt(v.input_sums[row, s] + _EPSILON)
             keep = np.float32(1.0) - _L2 * rate

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from contracts.events import MAX_ID_BYTES
 from serving import answers, wire
 from serving.lexicon import Lexicon
+from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS, Answer
 from serving.routes.parameters import DEFAULT_N, MAX_N, MAX_NAMED, Wanted
@@ -32,6 +33,7 @@ _EXAMPLES = {
         "value": {"user": "ann", "candidates": ["50", "181", "258"], "explain": True},
     },
 }
+_ANSWER = wire.RECOMMENDED | {"stage": "session", "version": None}
 
 
 class Asked(Wanted):
@@ -58,7 +60,9 @@ class Asked(Wanted):
         return self
 
 
-def routes(reader: Reader, lexicon: Lexicon, fallbacks: Sequence[str] = FALLBACKS) -> list[BaseRoute]:
+def routes(
+    reader: Reader, lexicon: Lexicon, fallbacks: Sequence[str] = FALLBACKS, naming: Naming = as_given
+) -> list[BaseRoute]:
     """Return the routes; ``lexicon`` understands free words, others as for :func:`serving.routes.lists.routes`."""
 
     async def ask(asked: Annotated[Asked, Body(openapi_examples=_EXAMPLES)]) -> Response:
@@ -75,7 +79,7 @@ def routes(reader: Reader, lexicon: Lexicon, fallbacks: Sequence[str] = FALLBACK
 
     async def _answer(asked: Asked) -> Answer:
         wishes, namespace = asked.wishes(), asked.namespace
-        user = None if asked.user is None else str(asked.user)
+        user = None if asked.user is None else naming(str(asked.user))
         recent = [str(item) for item in asked.recent or ()]
         if asked.text is not None:
             return await answers.for_text(reader, lexicon, asked.text, wishes, namespace, fallbacks)
@@ -86,4 +90,4 @@ def routes(reader: Reader, lexicon: Lexicon, fallbacks: Sequence[str] = FALLBACK
             return await answers.for_user(reader, user, wishes, namespace, fallbacks)
         return await answers.for_guest(reader, recent, wishes, namespace, fallbacks)
 
-    return [route("/recommend", ask, wire.Recommended, 404, 422, 503, role="read", methods=["POST"])]
+    return [route("/recommend", ask, wire.Recommended, 404, 422, 503, role="read", example=_ANSWER, methods=["POST"])]

@@ -14,9 +14,11 @@ from contracts.events import Click, Event, Impression, Item, Rating
 from contracts.schemas import schemas
 from contracts.tokens import Place, encode_token
 from serving import bodies, problems
+from serving.access import Role
 from serving.bodies import JSON_LINES, Refused
+from serving.people import Naming, as_given
 from serving.publisher import Publisher
-from serving.routes.route import Role, answered, route
+from serving.routes.route import answered, route
 
 KEY = Header(
     None,
@@ -25,6 +27,7 @@ KEY = Header(
     max_length=255,
     description="Names the request: the same body sent again under the same key counts once.",
 )
+_MEDIA_TYPES = ("application/json", JSON_LINES)
 _SAID = 3  # refused events that the message of an error names
 
 
@@ -37,7 +40,7 @@ class Accepted:
     refused: list[Refused] = field(default_factory=list)
 
 
-def routes(publisher: Publisher, at_once: int) -> list[BaseRoute]:
+def routes(publisher: Publisher, at_once: int, naming: Naming = as_given) -> list[BaseRoute]:
     """Return the routes.
 
     Parameters
@@ -46,6 +49,8 @@ def routes(publisher: Publisher, at_once: int) -> list[BaseRoute]:
         Where events go; closed by whoever made it.
     at_once : int
         Events of one request, at most.
+    naming : Naming
+        How users are called in the store.
     """
 
     async def events(request: Request, key: str | None = KEY) -> Response:
@@ -55,27 +60,39 @@ def routes(publisher: Publisher, at_once: int) -> list[BaseRoute]:
         Each event is decided upon alone: what cannot be used stands in `refused` with the reason, the others are
         published. When this is answered, Kafka has them on all its replicas.
         """
-        return await published(publisher, request, (Click, Rating, Impression), at_once, key)
+        return await published(publisher, request, (Click, Rating, Impression), at_once, naming, key)
 
     async def items(request: Request) -> Response:
         """Publish item records, in the form of `POST /events`; each replaces what was known of its item whole."""
-        return await published(publisher, request, (Item,), at_once)
+        return await published(publisher, request, (Item,), at_once, naming)
 
     return [
-        posting("/events", events, "POST", body("clicks", "ratings", "impressions")),
-        posting("/items", items, "POST", body("items")),
+        posting("/events", events, "POST", body("clicks", "ratings", "impressions"), 415),
+        posting("/items", items, "POST", body("items"), 415),
     ]
 
 
 async def published(
-    publisher: Publisher, request: Request, kinds: Collection[type[Event]], at_once: int, key: str | None = None
+    publisher: Publisher,
+    request: Request,
+    kinds: Collection[type[Event]],
+    at_once: int,
+    naming: Naming,
+    key: str | None = None,
 ) -> Response:
     """Publish what a request holds, and answer it."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in _MEDIA_TYPES:
+        # What a form on another site could send is none of these, so that no page can publish behind a visitor's back.
+        said = f"{media_type[:80]!r} is not understood; send Content-Type: {' or '.join(_MEDIA_TYPES)}"
+        return problems.problem(415, said)
     now = time.time_ns() // 1_000_000
     taken = bodies.take(await request.body(), media_type, kinds, now, at_once, key)
     if not taken.events:
         return _nothing(taken.refused)
+    for event in taken.events:
+        if not isinstance(event, Item):
+            event.user = naming(event.user)
     places = await publisher.publish(taken.events)
     return answered(Accepted(encode_token(places), len(taken.events), taken.refused), 202)
 

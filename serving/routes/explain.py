@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from contracts.events import MAX_ID_BYTES
 from serving import words
 from serving.evidence import Near, Taste, evidence
+from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.routes.parameters import Identifier, Name
 from serving.routes.route import answered, route
@@ -55,6 +56,24 @@ class Explained(TypedDict):
     near: Annotated[list[NearShown], Field(description="What goes with it and is of this user, closest first.")]
 
 
+_EXAMPLE = {
+    "item": "1196",
+    "title": "Star Wars V",
+    "namespace": "main",
+    "version": "1790000000.17",
+    "time": 1790000001234,
+    "because": "number 1 of 100 on the list, because of Star Wars IV: people who had it went on to this",
+    "listed": True,
+    "withheld": False,
+    "rank": 1,
+    "score": 5.213,
+    "rating": None,
+    "reasons": ["followed", "260"],
+    "taste": {"score": 3.1, "below": 99, "of": 99},
+    "near": [{"item": "260", "title": "Star Wars IV", "score": 0.98, "rank": None}],
+}
+
+
 class Where(BaseModel):
     """Where to look."""
 
@@ -63,8 +82,8 @@ class Where(BaseModel):
     namespace: Name | None = Field(None, description="Of this deployment; by default the active one.")
 
 
-def routes(reader: Reader) -> list[BaseRoute]:
-    """Return the routes."""
+def routes(reader: Reader, naming: Naming = as_given) -> list[BaseRoute]:
+    """Return the routes; parameters as for :func:`serving.routes.lists.routes`."""
 
     async def explain(
         request: Request, user: Identifier, item: Identifier, where: Annotated[Where, Query()]
@@ -75,6 +94,7 @@ def routes(reader: Reader) -> list[BaseRoute]:
         items go with it. In ids a slash is written `%2F`.
         """
         user, item = _ids_of(request)
+        user = naming(user)
         keys = await reader.namespace(where.namespace)
         stored = await reader.user_list(user, keys)
         neighbours = await reader.similar(item, keys)
@@ -103,7 +123,7 @@ def routes(reader: Reader) -> list[BaseRoute]:
         }
         return answered(body)
 
-    return [route("/explain/{user:id}/{item:id}", explain, Explained, 404, 422, 503, role="read")]
+    return [route("/explain/{user:id}/{item:id}", explain, Explained, 404, 422, 503, role="read", example=_EXAMPLE)]
 
 
 def _ids_of(request: Request) -> tuple[str, str]:

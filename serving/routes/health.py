@@ -34,6 +34,6 @@ def routes(reader: Reader) -> list[BaseRoute]:
         return answered(State("ready")) if reason is None else problems.problem(503, reason)
 
     return [
-        route("/health", health, State, role="open"),
-        route("/ready", ready, State, 503, role="open"),
+        route("/health", health, State, role="open", example=State("ok")),
+        route("/ready", ready, State, 503, role="open", example=State("ready")),
     ]

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from contracts.tokens import decode_token
 from serving import answers, wire
+from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
 from serving.routes.caching import NOT_MODIFIED, cached
@@ -23,7 +24,9 @@ FRESH = "Headrace-Fresh"
 """Header of an answer to ``after``."""
 
 
-def routes(reader: Reader, waiting: Waiting, fallbacks: Sequence[str] = FALLBACKS) -> list[BaseRoute]:
+def routes(
+    reader: Reader, waiting: Waiting, fallbacks: Sequence[str] = FALLBACKS, naming: Naming = as_given
+) -> list[BaseRoute]:
     """Return the routes.
 
     Parameters
@@ -34,6 +37,8 @@ def routes(reader: Reader, waiting: Waiting, fallbacks: Sequence[str] = FALLBACK
         Tells when lists show what was published.
     fallbacks : sequence of str
         What is shown to a user who has no list, in this order.
+    naming : Naming
+        How users are called in the store.
     """
 
     async def recommend(user: Identifier, wanted: Annotated[Own, Query()], tag: Tag = None) -> Response:
@@ -44,7 +49,7 @@ def routes(reader: Reader, waiting: Waiting, fallbacks: Sequence[str] = FALLBACK
         `Headrace-Fresh` says whether it shows what the token stands for, or the time was over before.
         """
         fresh = None if wanted.after is None else await waiting.until(decode_token(wanted.after), wanted.wait / 1000)
-        answer = await answers.for_user(reader, user, wanted.wishes(), wanted.namespace, fallbacks)
+        answer = await answers.for_user(reader, naming(user), wanted.wishes(), wanted.namespace, fallbacks)
         entries = await wire.entries(reader, answer.namespace, answer.items, wanted.titles, wanted.explain)
         response = cached(wire.recommended(answer, entries), answer.version, answer.time, tag, private=True)
         if fresh is not None:
@@ -77,13 +82,14 @@ def routes(reader: Reader, waiting: Waiting, fallbacks: Sequence[str] = FALLBACK
         body = {"namespace": listing.namespace, "time": listing.time, "items": entries}
         return cached(body, None, listing.time, tag)
 
-    def reading(path: str, endpoint: Any, answer: type, model: type[Paged], *before: Shortcut) -> BaseRoute:
-        made = route(path, endpoint, answer, 404, 422, 503, role="read", responses=NOT_MODIFIED)
+    def reading(path: str, endpoint: Any, answer: Any, model: type[Paged], *before: Shortcut) -> BaseRoute:
+        example = wire.RECOMMENDED if answer is wire.Recommended else wire.LISTED
+        made = route(path, endpoint, answer, 404, 422, 503, role="read", example=example, responses=NOT_MODIFIED)
         made.shortcuts = (*before, direct(endpoint, model))
         return made
 
     return [
-        reading("/recommend/{user:id}", recommend, wire.Recommended, Own, Quick(reader)),
+        reading("/recommend/{user:id}", recommend, wire.Recommended, Own, Quick(reader, naming)),
         reading("/similar/{item:id}", similar, wire.Listed, Paged),
         reading("/popular", popular, wire.Listed, Everyones),
         reading("/trending", trending, wire.Listed, Everyones),

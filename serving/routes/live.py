@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from serving import live
 from serving.live import History
+from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.routes.parameters import Identifier
 from serving.routes.route import answered, route
@@ -17,7 +18,7 @@ SINCE = Query(0, ge=0, description="Only beats of the pulse after this time, ms 
 SOME = Query(8, ge=1, le=100, description="At most so many users.")
 
 
-def routes(reader: Reader, history: History) -> list[BaseRoute]:
+def routes(reader: Reader, history: History, naming: Naming = as_given) -> list[BaseRoute]:
     """Return the routes.
 
     Parameters
@@ -25,6 +26,8 @@ def routes(reader: Reader, history: History) -> list[BaseRoute]:
     reader : Reader
     history : History
         Reads what a user's stored state remembers.
+    naming : Naming
+        How users are called in the store.
     """
 
     async def overview(since: int = SINCE) -> Response:
@@ -32,12 +35,13 @@ def routes(reader: Reader, history: History) -> list[BaseRoute]:
         return answered(await live.overview(reader, time.time_ns() // 1_000_000, since))
 
     async def users(n: int = SOME) -> Response:
-        """Name some users who have a list, none in particular."""
-        return answered(await live.some_users(reader, n))
+        """Name some users who have a list, none in particular; nobody where the store holds pseudonyms."""
+        return answered(await live.some_users(reader, n) if naming is as_given else [])
 
     async def visitor(user: Identifier) -> Response:
         """List what a user did lately, newest first; up to a second old."""
-        return answered(await live.visitor(reader, user, history))
+        found = await live.visitor(reader, naming(user), history)
+        return answered(live.Visitor(user, found.events))
 
     async def portrait(item: Identifier) -> Response:
         """Describe an item, and its neighbours with the evidence for each."""

@@ -17,7 +17,7 @@ from serving.recommend import Wishes
 DEFAULT_N = 10
 MAX_N = 1000  # no list is longer
 MAX_NAMED = 1000  # ids or names in one parameter
-Identifier = Annotated[str, Path(min_length=1, max_length=MAX_ID_BYTES)]
+Identifier = Annotated[str, Path(min_length=1, max_length=MAX_ID_BYTES, examples=["260"])]
 Tag = Annotated[
     str | None, Header(alias="If-None-Match", description="An `ETag` from before: 304 while the answer is the same.")
 ]

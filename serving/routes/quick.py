@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from contracts.events import MAX_ID_BYTES
 from serving.cut import cut
+from serving.people import Naming
 from serving.reader import Reader
 from serving.routes.caching import names, tag_of
 from serving.routes.parameters import DEFAULT_N, MAX_N
@@ -24,10 +25,12 @@ class Quick:
     Parameters
     ----------
     reader : Reader
+    naming : Naming
+        How users are called in the store.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, reader: Reader, naming: Naming) -> None:
+        self._reader, self._naming = reader, naming
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Answer, or return that it must be done at length: what is sent is the same but for the writing of numbers."""
@@ -37,7 +40,7 @@ class Quick:
             return False
         reader = self._reader
         keys = await reader.namespace()
-        value = await reader.stored_list(user, keys)
+        value = await reader.stored_list(self._naming(user), keys)
         found = cut(value, n, keys.namespace) if value is not None else None
         if found is None or await reader.withheld(found.items, keys):
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -13,10 +13,8 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from serving import problems
-
-Role = Literal["open", "read", "write", "admin"]
-"""What a caller must be allowed to do; ``open`` = nothing."""
-
+from serving.access import Role
+from serving.edge import admit
 
 Shortcut = Callable[[Scope, Receive, Send], Awaitable[bool]]
 """Answers a request, or returns that it cannot."""
@@ -43,7 +41,9 @@ class Route(APIRoute):
         return super().matches({**scope, "path": path})
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Answer a request, if its caller may ask it."""
+        if self.role != "open":
+            admit(scope, self.role)
         if scope["method"] == "GET":
             for shortcut in self.shortcuts:
                 if await shortcut(scope, receive, send):
@@ -52,7 +52,15 @@ class Route(APIRoute):
 
 
 def route(
-    path: str, endpoint: Any, answer: Any, *errors: int, role: Role, methods: Sequence[str] = ("GET",), **more: Any
+    path: str,
+    endpoint: Any,
+    answer: Any,
+    *errors: int,
+    role: Role,
+    example: Any = None,
+    methods: Sequence[str] = ("GET",),
+    responses: dict[int | str, dict[str, Any]] | None = None,
+    **more: Any,
 ) -> Route:
     """Return a route.
 
@@ -65,15 +73,25 @@ def route(
     answer : type
         What it answers with.
     *errors : int
-        The statuses of its errors.
+        The statuses of its own errors; those that any request may meet are added.
     role : Role
         Who may use it.
+    example : object
+        An answer, for the documentation.
     methods : sequence of str
+    responses : dict, optional
+        What else OpenAPI should say of statuses.
     **more
         Further arguments of FastAPI's ``APIRoute``.
     """
-    responses = problems.documented(*errors) | more.pop("responses", {})
-    made = Route(path, endpoint, response_model=answer, responses=responses, methods=list(methods), **more)
+    always = {401, 414, 429} if role == "open" else {401, 403, 414, 429}
+    if not {"GET", "HEAD"}.issuperset(methods):
+        always |= {400, 413}
+    documented = problems.documented(*sorted({*errors, *always})) | (responses or {})
+    status = more.get("status_code", 200)
+    if example is not None:
+        documented[status] = {**documented.get(status, {}), "content": {"application/json": {"example": example}}}
+    made = Route(path, endpoint, response_model=answer, responses=documented, methods=list(methods), **more)
     made.role = role
     return made
 

@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import BaseRoute
 
 from serving import answers, wire
+from serving.people import Naming, as_given
 from serving.reader import Reader, StoreUnavailable
 from serving.routes.parameters import Identifier, Wanted
 from serving.routes.route import route
@@ -22,13 +23,13 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _BEAT, _AWAY = b": still here\n\n", b": the store is away\n\n"
 _CONTENT = {
     200: {
-        "description": "Each event `list` holds the list as it is, in the form of GET /recommend; its id is the version",
+        "description": "Each event `list` holds the list, in the form of GET /recommend; its id is the version.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
 
 
-def routes(reader: Reader, streams: Streams, beat_s: float = _BEAT_S) -> list[BaseRoute]:
+def routes(reader: Reader, streams: Streams, naming: Naming = as_given, beat_s: float = _BEAT_S) -> list[BaseRoute]:
     """Return the routes.
 
     Parameters
@@ -37,6 +38,8 @@ def routes(reader: Reader, streams: Streams, beat_s: float = _BEAT_S) -> list[Ba
         Where lists come from.
     streams : Streams
         Tells when they change.
+    naming : Naming
+        How users are called in the store.
     beat_s : float
         After so many seconds without news a comment is sent, so that neither side takes the other for gone.
     """
@@ -45,7 +48,7 @@ def routes(reader: Reader, streams: Streams, beat_s: float = _BEAT_S) -> list[Ba
         """Follow a user's list: it is sent at once, and again whenever it has changed (server-sent events)."""
         streams.admit()
         await reader.namespace(wanted.namespace)  # an error is an answer now, and not later
-        return StreamingResponse(_events(user, wanted), 200, _HEADERS, "text/event-stream")
+        return StreamingResponse(_events(naming(user), wanted), 200, _HEADERS, "text/event-stream")
 
     async def _events(user: str, wanted: Wanted) -> AsyncIterator[bytes]:
         sent = b""

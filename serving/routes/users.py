@@ -12,14 +12,15 @@ from starlette.routing import BaseRoute
 from contracts.events import UNDO, Click, User
 from serving import bodies
 from serving.keyed import Keyed
-from serving.people import People
+from serving.people import Naming, as_given
+from serving.persons import People
 from serving.publisher import Publisher
 from serving.routes.events import accepted, form, posting
 from serving.routes.parameters import Identifier
 from serving.routes.route import answered, route
 
 
-def routes(publisher: Publisher, people: People) -> list[BaseRoute]:
+def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> list[BaseRoute]:
     """Return the routes.
 
     Parameters
@@ -28,12 +29,19 @@ def routes(publisher: Publisher, people: People) -> list[BaseRoute]:
         Where records and wishes go.
     people : People
         Tells what is kept of a person.
+    naming : Naming
+        How users are called in the store.
     """
     locks: Keyed[None] = Keyed()
 
+    def record_of(user: str, fields: Mapping[str, Any]) -> User:
+        record = bodies.one(User, fields, "user", user, time.time_ns() // 1_000_000)
+        record.user = naming(record.user)
+        return record
+
     async def put(user: Identifier, request: Request) -> Response:
         """Describe a user by attributes, in place of all earlier ones."""
-        record = _record(user, bodies.fields(await request.body()))
+        record = record_of(user, bodies.fields(await request.body()))
         async with locks.lock(user):
             return accepted(*await publisher.publish([record]))
 
@@ -45,20 +53,20 @@ def routes(publisher: Publisher, people: People) -> list[BaseRoute]:
         """
         change = bodies.fields(await request.body())
         async with locks.lock(user):
-            before = {"attributes": await people.attributes(user)}
-            record = _record(user, bodies.merged(before, change))
+            before = {"attributes": await people.attributes(naming(user))}
+            record = record_of(user, bodies.merged(before, change))
             return accepted(*await publisher.publish([record]))
 
     async def export(user: Identifier) -> Response:
         """Return all that is kept of a person, as `headrace export` does; takes seconds."""
-        return answered(await people.export(user))
+        return answered({**await people.export(naming(user)), "user": user})
 
     async def forget(user: Identifier) -> Response:
         """Forget a person: state, list, vector and rating row go in all namespaces, and stay away in every replay.
 
         It is published when this is answered, and done when the workers have read it, within a second or two.
         """
-        record = _record(user, {"forget": True})
+        record = record_of(user, {"forget": True})
         async with locks.lock(user):
             return accepted(*await publisher.publish([record]))
 
@@ -66,6 +74,7 @@ def routes(publisher: Publisher, people: People) -> list[BaseRoute]:
         """Take back all that a user did with an item: a refund, "remove from my history"."""
         now = time.time_ns() // 1_000_000
         click = bodies.one(Click, {"item": item, "type": UNDO}, "user", user, now)
+        click.user = naming(click.user)
         return accepted(*await publisher.publish([click]))
 
     described = form("users", "user", "forget")
@@ -76,7 +85,3 @@ def routes(publisher: Publisher, people: People) -> list[BaseRoute]:
         posting("/users/{user:id}/items/{item:id}", undo, "DELETE"),
         route("/users/{user:id}/export", export, dict[str, Any], 422, 503, role="admin"),
     ]
-
-
-def _record(user: str, fields: Mapping[str, Any]) -> User:
-    return bodies.one(User, fields, "user", user, time.time_ns() // 1_000_000)

@@ -278,7 +278,9 @@ class Applier:
         held, self._held = self._held, []
         epochs = self._epochs.now  # those of now: when it is written, the partition may be owned anew
         # Who has taken back the last thing he did has no list any more.
-        undone = {slot for applied in held for slot in applied.undone if not self._engine.knows(np.array([slot]))[0]}
+        undone = {
+            slot for applied in held for slot in applied.undone if not self._engine.views.knows(np.array([slot]))[0]
+        }
         without = [self._engine.users.names[slot] for slot in undone]
         self._outbox.put(lambda: self._deliver(held, lists, epochs, without))
 

@@ -10,11 +10,13 @@ import orjson
 from numpy.typing import NDArray
 
 from infra.steady import steady_ms
-from models.engine import Engine, Observation, rater
+from models.due import Limits
+from models.engine import Engine, Observation
 from models.listing import ListEncoder
+from models.ratings import rater
 from models.scorers.popularity import POPULAR
 from models.selection import NONE
-from models.users import SHOWN, Limits
+from models.slots import SHOWN
 
 _COVER_MS = 5000  # it takes a pass over all heads of lists, 3 ms of 100,000 users
 RATED = 10
@@ -54,7 +56,7 @@ class ListMaker:
         """Return (user, list) of resident users, made from what is known now; none for those of whom nothing is."""
         engine, now, age = self._engine, time.time_ns() // 1_000_000, steady_ms()
         engine.users.listed[slots], engine.users.made[slots] = engine.revision, age
-        slots = slots[engine.knows(slots)]
+        slots = slots[engine.views.knows(slots)]
         if not len(slots):
             return []
         lists = engine.refresh(slots, self._length, self._reasons, engine.users.present(slots, age))

@@ -16,7 +16,7 @@ import msgspec
 
 from contracts.learning import Forgotten, Lessons, oblivion
 from contracts.marks import End, Mark, Wish, encode_mark, person, salt_key
-from models.engine import rater
+from models.ratings import rater
 from streams.forgetting.marks import Marks, now_ms
 from streams.kafka.ends import end_offsets
 from streams.learning.log import LearningLog
@@ -82,8 +82,9 @@ class Forgetting:
         self.marks.hear(messages)
         self._heard.set()
 
-    async def begin(self) -> None:
-        """Agree with all other programs on a salt; for when the topic was read whole."""
+    async def begin(self, first: int) -> None:
+        """Agree with all other programs on a salt; for when the topic was read whole, from offset ``first`` on."""
+        self.marks.position = max(self.marks.position, first)  # there may be none left below
         if self.marks.salt is None:
             await self._append([(salt_key(secrets.token_bytes(_SALT_BYTES)), b"{}")])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Set
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
@@ -36,10 +36,13 @@ def ensure_topics(settings: Settings) -> list[str]:
     BrokerError
         When the broker does not answer in time, or refuses.
     """
+    return _ensured(_Broker(settings), _wanted_properties(settings))
+
+
+def prepare_topics(settings: Settings) -> tuple[list[str], dict[str, Found]]:
+    """Do what :func:`ensure_topics` does; return its lines, and all topics of the deployment as they are then."""
     broker, wanted = _Broker(settings), _wanted_properties(settings)
-    existing = broker.partitions().keys() & wanted.keys()
-    created = broker.create({name: properties for name, properties in wanted.items() if name not in existing})
-    return _compared(broker, wanted, wanted.keys() - created)
+    return _ensured(broker, wanted), broker.described(list(wanted))
 
 
 def compare_topics(settings: Settings) -> tuple[set[str], list[str]]:
@@ -51,8 +54,9 @@ def compare_topics(settings: Settings) -> tuple[set[str], list[str]]:
         When the broker does not answer in time, or refuses.
     """
     broker, wanted = _Broker(settings), _wanted_properties(settings)
-    existing = broker.partitions().keys() & wanted.keys()
-    return wanted.keys() - existing, _compared(broker, wanted, existing)
+    partitions = broker.partitions()
+    existing = partitions.keys() & wanted.keys()
+    return wanted.keys() - existing, _compared(broker, wanted, existing, partitions)
 
 
 def wanted_topics(settings: Settings) -> dict[str, Topic]:
@@ -75,7 +79,32 @@ def topic_ids(settings: Settings, names: Iterable[str]) -> dict[str, str]:
     BrokerError
         When the broker does not answer in time, or a topic does not exist.
     """
-    return _Broker(settings).ids(list(names))
+    return {name: found.id for name, found in describe(settings, names).items()}
+
+
+class Found(NamedTuple):
+    """A topic as Kafka describes it.
+
+    Attributes
+    ----------
+    id : str
+        Kafka's own, see :func:`topic_ids`.
+    partitions : int
+    """
+
+    id: str
+    partitions: int
+
+
+def describe(settings: Settings, names: Iterable[str]) -> dict[str, Found]:
+    """Return id and number of partitions of each topic, in one question.
+
+    Raises
+    ------
+    BrokerError
+        When the broker does not answer in time, or a topic does not exist.
+    """
+    return _Broker(settings).described(list(names))
 
 
 def topic_partitions(settings: Settings, names: Iterable[str]) -> dict[str, int]:
@@ -116,9 +145,10 @@ class _Broker:
             raise self._refusal("the list of topics", error) from error
         return {name: len(metadata.partitions) for name, metadata in topics.items()}
 
-    def ids(self, names: list[str]) -> dict[str, str]:
+    def described(self, names: list[str]) -> dict[str, Found]:
         answers = self._client.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_S)
-        return {name: str(self._answer(name, answer).topic_id) for name, answer in answers.items()}
+        topics = {name: self._answer(name, answer) for name, answer in answers.items()}
+        return {name: Found(str(topic.topic_id), len(topic.partitions)) for name, topic in topics.items()}
 
     def create(self, topics: Mapping[str, Mapping[str, str]]) -> set[str]:
         """Create topics; return those that did not exist, as one may that another program has created meanwhile."""
@@ -141,9 +171,10 @@ class _Broker:
                 raise self._unreachable()
             time.sleep(0.02)
 
-    def properties(self, names: list[str]) -> dict[str, dict[str, str]]:
+    def properties(self, names: list[str], partitions: Mapping[str, int]) -> dict[str, dict[str, str]]:
         """Return of each topic what :func:`_properties` says it should be."""
-        partitions = self.partitions()
+        if any(name not in partitions for name in names):  # created meanwhile, by another program
+            partitions = self.partitions()
         resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
         answers = self._client.describe_configs(resources, request_timeout=_TIMEOUT_S) if resources else {}
         configs = {resource.name: self._answer(resource.name, answer) for resource, answer in answers.items()}
@@ -185,8 +216,16 @@ def _wanted_properties(settings: Settings) -> dict[str, dict[str, str]]:
     return {name: _properties(topic, settings) for name, topic in wanted_topics(settings).items()}
 
 
-def _compared(broker: _Broker, wanted: Mapping[str, Mapping[str, str]], names: Set[str]) -> list[str]:
-    found = broker.properties([name for name in wanted if name in names])
+def _ensured(broker: _Broker, wanted: Mapping[str, Mapping[str, str]]) -> list[str]:
+    partitions = broker.partitions()
+    created = broker.create({name: properties for name, properties in wanted.items() if name not in partitions})
+    return _compared(broker, wanted, wanted.keys() - created, partitions)
+
+
+def _compared(
+    broker: _Broker, wanted: Mapping[str, Mapping[str, str]], names: Set[str], partitions: Mapping[str, int]
+) -> list[str]:
+    found = broker.properties([name for name in wanted if name in names], partitions)
     return [line for name in found for line in _differences(name, wanted[name], found[name])]
 
 

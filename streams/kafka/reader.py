@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +13,6 @@ import mode
 
 from infra.errors import BrokerError
 from infra.seldom import Seldom
-from streams.kafka.whole import bounds
 
 
 class TopicReader(mode.Service):
@@ -32,6 +32,13 @@ class TopicReader(mode.Service):
         Records delivered at once, at most.
     window : int
         Batches not yet taken by the event loop, at most.
+
+    Attributes
+    ----------
+    caught_up : asyncio.Event
+        Set once everything was delivered that stood there at :meth:`begin`.
+    delivered : int
+        Messages so far.
     """
 
     def __init__(
@@ -45,7 +52,7 @@ class TopicReader(mode.Service):
         window: int = 4,
     ) -> None:
         super().__init__()
-        self._topic, self._deliver, self._crash, self._batch = topic, deliver, crash, batch
+        self.topic, self._deliver, self._crash, self._batch = topic, deliver, crash, batch
         seldom = Seldom(self.log.warning)
         self._conf = {
             "group.id": "headrace-reader",  # librdkafka wants a name; without subscription and commit nothing uses it
@@ -61,27 +68,25 @@ class TopicReader(mode.Service):
         }
         self._room = threading.BoundedSemaphore(window)
         self._stopping = False
-        self._at_end: set[int] = set()
+        self._behind: dict[int, int] = {}  # partitions that have not been read up to the end they had at first
         self.caught_up = asyncio.Event()
+        self.delivered = 0
 
-    def bounds(self) -> dict[int, tuple[int, int]]:
-        """Return the first and the next offset of each partition, as the broker has them now."""
-        consumer = ck.Consumer(self._conf)
-        try:
-            topics = consumer.list_topics(self._topic, timeout=30).topics
-            if topics[self._topic].error is not None:
-                raise BrokerError(f"topic {self._topic!r} is missing; create it with `headrace topics`")
-            return {
-                number: bounds(consumer, ck.TopicPartition(self._topic, number))
-                for number in topics[self._topic].partitions
-            }
-        finally:
-            consumer.close()
+    def begin(self, bounds: Mapping[int, tuple[int, int]]) -> None:
+        """Start to read.
 
-    def begin(self, offsets: Mapping[int, int]) -> None:
-        """Start to read, from these offsets of each partition; :attr:`caught_up` is set once the end was reached."""
+        Parameters
+        ----------
+        bounds : mapping
+            Partition → the offset to read from, and where the partition ends now: once everything below was delivered,
+            :attr:`caught_up` is set. Asked for beforehand because Kafka keeps who asks for what lies behind waiting.
+        """
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, args=(offsets,), name=f"read {self._topic}", daemon=True)
+        self._behind = {number: end for number, (begin, end) in bounds.items() if begin < end}
+        if not self._behind:
+            self.caught_up.set()
+        offsets = {number: begin for number, (begin, _) in bounds.items()}
+        self._thread = threading.Thread(target=self._run, args=(offsets,), name=f"read {self.topic}", daemon=True)
         self._thread.start()
 
     async def on_stop(self) -> None:
@@ -94,27 +99,30 @@ class TopicReader(mode.Service):
         consumer = None
         try:
             consumer = ck.Consumer(self._conf)
-            consumer.assign([ck.TopicPartition(self._topic, number, offset) for number, offset in offsets.items()])
+            consumer.assign([ck.TopicPartition(self.topic, number, offset) for number, offset in offsets.items()])
             while not self._stopping:
                 first = consumer.poll(0.1)
                 if first is not None:
-                    self._take([first, *consumer.consume(self._batch - 1, 0.0)], len(offsets))
+                    self._take([first, *consumer.consume(self._batch - 1, 0.0)])
         except BaseException as error:
             self._crash(error)
         finally:
             if consumer is not None:
                 consumer.close()
 
-    def _take(self, messages: list[ck.Message], partitions: int) -> None:
-        good = []
+    def _take(self, messages: list[ck.Message]) -> None:
+        good, behind = [], bool(self._behind)
         for message in messages:
             error = message.error()
             if error is None:
                 good.append(message)
+                if message.offset() + 1 >= self._behind.get(message.partition(), math.inf):
+                    del self._behind[message.partition()]
             elif error.code() == ck.KafkaError._PARTITION_EOF:
-                self._at_end.add(message.partition())
+                # What stood last may be gone: compacted, or too old.
+                self._behind.pop(message.partition(), None)
             elif error.fatal() or error.code() == ck.KafkaError._AUTO_OFFSET_RESET:
-                raise BrokerError(f"cannot go on reading {self._topic}: {error.str()}; rebuild with `headrace replay`")
+                raise BrokerError(f"cannot go on reading {self.topic}: {error.str()}; rebuild with `headrace replay`")
             else:
                 self.log.warning("kafka: %s", error.str())
         if good:
@@ -122,11 +130,12 @@ class TopicReader(mode.Service):
                 if self._stopping:
                     return
             self._loop.call_soon_threadsafe(self._hand_over, good)
-        if len(self._at_end) == partitions:
+        if behind and not self._behind:
             self._loop.call_soon_threadsafe(self.caught_up.set)
 
     def _hand_over(self, messages: list[ck.Message]) -> None:
         self._room.release()
+        self.delivered += len(messages)
         try:
             self._deliver(messages)
         except BaseException as error:

@@ -61,7 +61,7 @@ class Checkpoints:
         failpoints.before("part")
         # Written whole under another name first: what has the right name is complete.
         try:
-            self._files.pipe_file(path + _PART, body + xxhash.xxh3_64_digest(body))
+            self._files.pipe_file(path + _PART, body)
         except OSError:
             self._remove(path + _PART)  # it would keep the room that is missing
             raise
@@ -146,11 +146,14 @@ class Checkpoints:
 
 def digest(state: dict[str, Any]) -> str:
     """Return a hash of a state, to see that two workers hold the same."""
-    return xxhash.xxh3_64_hexdigest(_encode(state))
+    return _encode(state)[-_DIGEST:].hex()
 
 
 def _encode(state: dict[str, Any]) -> bytes:
-    """Nested dicts become one flat archive: arrays as they are, bytes as uint8 arrays, the rest as one JSON text."""
+    """Nested dicts become one flat archive: arrays as they are, bytes as uint8 arrays, the rest as one JSON text.
+
+    Behind it stands a digest of it. It is written and read without copying the whole, which may be gigabytes.
+    """
     arrays: dict[str, Any] = {}
     plain: dict[str, Any] = {}
     for name, value in _flat(state):
@@ -163,15 +166,18 @@ def _encode(state: dict[str, Any]) -> bytes:
     arrays["plain"] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
+    with buffer.getbuffer() as body:
+        digest = xxhash.xxh3_64_digest(body)
+    buffer.seek(0, io.SEEK_END)
+    buffer.write(digest)
     return buffer.getvalue()
 
 
 def _decode(value: bytes) -> dict[str, Any]:
-    body, digest = value[:-_DIGEST], value[-_DIGEST:]
-    if xxhash.xxh3_64_digest(body) != digest:
+    if xxhash.xxh3_64_digest(memoryview(value)[:-_DIGEST]) != value[-_DIGEST:]:
         raise ValueError("its checksum does not fit")
     state: dict[str, Any] = {}
-    with np.load(io.BytesIO(body), allow_pickle=False) as archive:
+    with np.load(io.BytesIO(value), allow_pickle=False) as archive:  # what stands behind an archive does not disturb it
         flat = {name: archive[name] for name in archive.files if name != "plain"}
         flat |= json.loads(archive["plain"].tobytes())
     for name, entry in flat.items():

@@ -6,10 +6,10 @@ import msgspec
 
 from infra.settings import Settings
 from models.combine import LONG_AWAY_S, RETURNS_AFTER_S
+from models.due import Limits
 from models.engine import Engine
 from models.life import Life
 from models.policy import Policy
-from models.users import Limits
 
 # A second later, so that the whole seconds of a gap have passed the turn.
 _TURNS_MS = (RETURNS_AFTER_S * 1000 + 1000, LONG_AWAY_S * 1000 + 1000)

@@ -146,7 +146,7 @@ class _Replay:
         self._namespaces = Namespaces(client, settings.redis.prefix)
         work = settings.worker
         store = Store(
-            client, Keys(self._name, settings.redis.prefix), work.list_s, work.state_s, settings.catalogue.search_terms
+            client, Keys(self._name, settings.redis.prefix), work.list_s, work.state_s, settings.worker.search_terms
         )
         self._engine = create_engine(settings)
         self._home: Callable[[str], int] = lru_cache(maxsize=200_000)(
@@ -240,7 +240,7 @@ class _Replay:
             plan.parts, self._kafka, self._home, from_.positions, from_.times, items.entries(from_.positions),
             self._marks, rekey=bool(plan.rekeyed),
         )  # fmt: skip
-        with source as blocks:
+        with fold, source as blocks:
             for entries in blocks:
                 fold.block(entries, learns=block >= behind)
                 block += 1
@@ -252,12 +252,13 @@ class _Replay:
                     self._tell(fold, progress, source, now - started)
                 crowded = len(self._engine.users) > 2 * self._settings.worker.resident_users
                 if block >= behind and (stopping or crowded or now - saved >= self._wishes.save_s):
+                    fold.settle()
                     self._durable.save(plan, progress)
                     saved = time.monotonic()
                 if stopping:
                     self._tell(fold, progress, source, time.monotonic() - started)
                     return
-        fold.finish()
+            fold.finish()
         progress.read, progress.phase = plan.total, LISTING
         self._durable.save(plan, progress)
         self._tell(fold, progress, source, time.monotonic() - started)

@@ -86,7 +86,7 @@ class Source:
         for number in range(len(parts)):
             if number not in self._unread:
                 self._merger.finish(number)
-        self._limit = max(_LEAST_HELD, _HELD // max(1, len(parts)))
+        self._limit = max(_LEAST_HELD, _HELD // max(1, len(self._unread)))
         self._conf = {
             "group.id": "headrace-replay",  # librdkafka wants a name; nothing is subscribed or committed
             "enable.auto.commit": False,

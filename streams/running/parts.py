@@ -30,7 +30,7 @@ from streams.consuming.sources import Sources
 from streams.deadletters.letters import DeadLetters
 from streams.forgetting.marks import Marks
 from streams.forgetting.wishes import Forgetting
-from streams.kafka.admin import topic_ids, topic_partitions, topics_by_user
+from streams.kafka.admin import Found, topics_by_user
 from streams.kafka.producer import rekeyed_topics
 from streams.kafka.reader import TopicReader
 from streams.kafka.whole import read_whole
@@ -54,9 +54,11 @@ _BY_USER = ("clicks", "ratings", "users")
 
 @dataclass(slots=True)
 class Parts:
-    """What a worker consists of, see the files of the same names."""
+    """What a worker consists of, see the files of the same names; ``kafka`` are the properties of its clients."""
 
     partitions: int
+    topics: Mapping[str, Found]
+    kafka: Mapping[str, Any]
     engine: Engine
     store: Store
     epochs: Epochs
@@ -81,6 +83,7 @@ class Parts:
 def build(
     app: faust.App,
     settings: Settings,
+    found: Mapping[str, Found],
     status: Status,
     warn: Callable[..., None],
     crash: Callable[[BaseException], None],
@@ -92,6 +95,8 @@ def build(
     app : faust.App
     settings : Settings
         With the addresses of Kafka and Redis filled in.
+    found : mapping of str to Found
+        The topics of the deployment, by their full names.
     status : Status
         Where they count what happens.
     warn : callable
@@ -102,7 +107,7 @@ def build(
     Raises
     ------
     HeadraceError
-        When Kafka or Redis does not answer, or topics are missing or do not fit together.
+        When Redis does not answer, or topics do not fit together.
     """
     model, work = settings.model, settings.worker
     topics = {
@@ -110,12 +115,12 @@ def build(
         for topic in (CLICKS, RATINGS, IMPRESSIONS, USERS, ITEMS, MARKS, LEARNING)
     }
     rekeyed = rekeyed_topics(settings)
-    partitions = _same_partitions(settings, topics_by_user(settings))
-    ids = topic_ids(settings, [*topics.values(), *rekeyed.values()])
+    partitions = _same_partitions({topic: found[topic].partitions for topic in topics_by_user(settings)})
+    ids = {name: found[name].id for name in (*topics.values(), *rekeyed.values())}
     kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
     engine = create_engine(settings)
     keys = Keys(settings.namespace, settings.redis.prefix)
-    store = Store(connect(settings.redis.url), keys, work.list_s, work.state_s, settings.catalogue.search_terms)
+    store = Store(connect(settings.redis.url), keys, work.list_s, work.state_s, settings.worker.search_terms)
     seldom = Seldom(warn)
     producer = ck.Producer(
         {"enable.idempotence": True, "linger.ms": 1, "compression.type": "zstd", "message.max.bytes": 5_000_000}
@@ -189,14 +194,14 @@ def build(
         pages=pages,
         neighbours=neighbours,
         checkpoints=checkpoints,
-        item_partitions=lambda: list(item_reader.bounds()),
+        item_partitions=found[topics["items"]].partitions,
         read_items=lambda begin: _items(settings, topics["items"], begin),
         warn=warn,
         refused=ownership.refused,
     )  # fmt: skip
     return Parts(
-        partitions, engine, store, epochs, status, outbox, log, lists, applier, barrier, ownership, shelf, neighbours,
-        steward, checkpoints, forgetting, log_reader, item_reader, mark_reader, consumer,
+        partitions, found, kafka, engine, store, epochs, status, outbox, log, lists, applier, barrier, ownership, shelf,
+        neighbours, steward, checkpoints, forgetting, log_reader, item_reader, mark_reader, consumer,
     )  # fmt: skip
 
 
@@ -205,11 +210,10 @@ def _items(settings: Settings, topic: str, begin: Mapping[tuple[str, int], int])
     return list(read_whole(settings, topic, {number: offset for (of, number), offset in begin.items() if of == topic}))
 
 
-def _same_partitions(settings: Settings, topics: list[str]) -> int:
-    counts = topic_partitions(settings, topics)
+def _same_partitions(counts: Mapping[str, int]) -> int:
     if len(set(counts.values())) != 1:
         raise BrokerError(
             f"the user-keyed topics have different numbers of partitions ({counts}): a user's clicks and ratings would "
             "part; create them anew with equal numbers"
         )
-    return counts[topics[0]]
+    return next(iter(counts.values()))

@@ -1,4 +1,4 @@
-"""Ends a worker that stands still for no reason: there is input, and nothing becomes durable.
+"""Ends a worker that stands still for no reason: there is input, and nothing becomes durable; or it does not come up.
 
 A worker that waits for Kafka or Redis is right to wait. One whose event loop or threads wait for each other is not, and
 a supervisor's restart mends it. So the watchdog looks from a thread of its own, and asks both services itself.
@@ -20,6 +20,8 @@ from serving.store import Store
 from streams.running.parts import Parts
 
 _ANSWER_S = 5.0
+START_S = 300
+"""For how long a start may stand still, in seconds, at least: compiling the kernels is one step of it."""
 
 
 class Progress(NamedTuple):
@@ -50,6 +52,8 @@ class Watchdog:
         Returns whether it could go on.
     end : callable
         Ends the process.
+    what : str
+        What to say of one that stands still, with a place for how long.
     """
 
     def __init__(
@@ -58,8 +62,10 @@ class Watchdog:
         look: Callable[[], Progress],
         services_answer: Callable[[], bool],
         end: Callable[[BaseException], None],
+        what: str = "nothing became durable for {:.0f} s though there is input",
     ) -> None:
         self._stalled_s, self._look, self._answer, self._end = stalled_s, look, services_answer, end
+        self._what = what
 
     def start(self) -> None:
         """Watch from now on, until the process ends."""
@@ -76,8 +82,8 @@ class Watchdog:
                 if self._answer():
                     self._end(
                         HeadraceError(
-                            f"nothing became durable for {self._stalled_s:.0f} s though there is input and Kafka and "
-                            "Redis answer: ended, to be started again (worker.stalled_s)"
+                            f"{self._what.format(self._stalled_s)} and Kafka and Redis answer: ended, to be started "
+                            "again (worker.stalled_s)"
                         )
                     )
                 since = time.monotonic()
@@ -87,6 +93,12 @@ def progress(parts: Parts) -> Progress:
     """Return how far a worker is."""
     waiting = parts.consumer.lag > 0 or parts.consumer.in_flight > 0
     return Progress(waiting, frozenset(parts.epochs.applied.copy().items()))
+
+
+def start_progress(parts: Parts, ready: bool) -> Progress:
+    """Return how far a worker is that comes up."""
+    delivered = [reader.delivered for reader in (parts.log_reader, parts.item_reader, parts.mark_reader)]
+    return Progress(not ready, (len(parts.status.start_up.ms), *delivered))
 
 
 def services_answer(settings: Settings, store: Store) -> bool:

@@ -14,6 +14,7 @@ import os
 import socket
 import sys
 import traceback
+from collections.abc import Mapping
 
 import faust
 import mode
@@ -24,12 +25,13 @@ from infra.kernels import compile_kernels
 from infra.settings import Settings
 from models.kernel import COMPILED
 from models.warmup import warm_up
+from streams.kafka.admin import Found
 from streams.learning.checkpoints import digest
 from streams.replaying.durable import refuse_unfinished
 from streams.running.clocks import Clocks
 from streams.running.parts import build
 from streams.running.recovery import recover
-from streams.running.watchdog import Watchdog, progress, services_answer
+from streams.running.watchdog import START_S, Watchdog, progress, services_answer, start_progress
 from streams.watching.startup import StartUp
 from streams.watching.status import Status
 
@@ -46,20 +48,27 @@ class _App(faust.App):
     BootStrategy = _OwnConsumer
 
 
-def create_app(settings: Settings, start_up: StartUp) -> faust.App:
+class _Process(faust.Worker):
+    async def _sentinel_task(self) -> None:
+        """End: mode sleeps for a second here, after everything has stopped."""
+
+
+def create_app(settings: Settings, topics: Mapping[str, Found], start_up: StartUp) -> faust.App:
     """Return the Faust app of one worker; ``app.failure`` holds the error that ended it, if one did.
 
     Parameters
     ----------
     settings : Settings
         With the addresses of Kafka and Redis filled in.
+    topics : mapping of str to Found
+        Those of the deployment, by their full names.
     start_up : StartUp
         What the start has taken so far.
 
     Raises
     ------
     HeadraceError
-        When Kafka or Redis does not answer, or topics are missing or do not fit together.
+        When Redis does not answer, or topics do not fit together.
     """
     app = _App(
         f"{settings.kafka.prefix}-{settings.namespace}",
@@ -70,28 +79,30 @@ def create_app(settings: Settings, start_up: StartUp) -> faust.App:
         datadir=str(settings.home_dir / "faust"),
     )
     app.failure = None
-    app.service(_Worker(app, settings, start_up))
+    app.service(_Worker(app, settings, topics, start_up))
     return app
 
 
-def run(settings: Settings, start_up: StartUp, *, verbose: bool) -> BaseException | None:
+def run(settings: Settings, topics: Mapping[str, Found], start_up: StartUp, *, verbose: bool) -> BaseException | None:
     """Run a worker until SIGTERM or SIGINT; return the error that ended it, if one did.
 
     Parameters
     ----------
     settings : Settings
         With the addresses of Kafka and Redis filled in.
+    topics : mapping of str to Found
+        Those of the deployment, by their full names.
     start_up : StartUp
         What the start has taken so far.
     verbose : bool
         Log what happens, not only what goes wrong.
     """
-    app = create_app(settings, start_up)
+    app = create_app(settings, topics, start_up)
     # A late turn of the event loop under load is what the window and the lag are for, not news.
     logging.getLogger("mode.timers").setLevel(logging.ERROR)
     # A thread that packs bytes for Redis must not keep the event loop waiting for 5 ms, Python's default.
     sys.setswitchinterval(0.001)
-    worker = faust.Worker(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False, quiet=not verbose)
+    worker = _Process(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False, quiet=not verbose)
     with contextlib.suppress(SystemExit):
         worker.execute_from_commandline()
     failure: BaseException | None = app.failure
@@ -101,36 +112,40 @@ def run(settings: Settings, start_up: StartUp, *, verbose: bool) -> BaseExceptio
 class _Worker(mode.Service):
     """One worker, from its start to its end."""
 
-    def __init__(self, app: faust.App, settings: Settings, start_up: StartUp) -> None:
+    def __init__(self, app: faust.App, settings: Settings, topics: Mapping[str, Found], start_up: StartUp) -> None:
         super().__init__()
         self._app, self._settings = app, settings
-        self._at_work = False
-        self._loop: asyncio.AbstractEventLoop
-        self._parts = build(app, settings, Status(start_up), self.log.warning, self._crash)
+        self._parts = build(app, settings, topics, Status(start_up), self.log.warning, _die)
         name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
         self._clocks = Clocks(self._parts, settings, name)
-        self._stalled_s = settings.worker.stalled_s
+        self._stalled_s = stalled_s = settings.worker.stalled_s
+        parts, clocks = self._parts, self._clocks
         self._watchdog = Watchdog(
-            self._stalled_s, lambda: progress(self._parts), lambda: services_answer(settings, self._parts.store), _die
+            stalled_s, lambda: progress(parts), lambda: services_answer(settings, parts.store), _die
+        )
+        self._start_watchdog = Watchdog(
+            max(stalled_s, START_S),
+            lambda: start_progress(parts, clocks.ready),
+            lambda: services_answer(settings, parts.store),
+            _die,
+            "the start has stood still for {:.0f} s",
         )
 
     async def on_start(self) -> None:
         """Bring the model to the end of the log and take over the item records, then join the group."""
-        self._loop = asyncio.get_running_loop()
         self._app.flow_control.resume()  # nobody else does while Faust's own consumer is off
         items = self._parts.engine.items
+        if self._stalled_s:
+            self._start_watchdog.start()
         try:
             self._parts.status.start_up.done("app")
-            await asyncio.to_thread(compile_kernels, COMPILED)
-            await asyncio.to_thread(warm_up)
-            self._parts.status.start_up.done("kernels")
             await asyncio.to_thread(refuse_unfinished, self._settings)
             await self.add_runtime_dependency(self._clocks)
-            await recover(self._parts, self.add_runtime_dependency, self.log.info)
-            self._at_work = True
+            await recover(self._parts, self.add_runtime_dependency, _load_kernels, self.log.info)
             await self.add_runtime_dependency(self._parts.consumer)
         except HeadraceError as error:
-            self._crash(error)
+            self._app.failure = error
+            self._crash = asyncio.create_task(self._app.crash(error))  # in order: nothing was begun that could be half
             return
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not look through it
@@ -152,19 +167,18 @@ class _Worker(mode.Service):
         state = self._parts.engine.items.state()
         await self._clocks.report(model_digest=await asyncio.to_thread(digest, state))
 
-    def _crash(self, error: BaseException) -> None:
-        """End the process; callable from any thread. What is durable stays, a restart goes on from there."""
-        if self._app.failure is not None:
-            return
-        self._app.failure = error
-        if self._at_work:
-            # At once: an orderly stop would make durable what an exception has left half applied.
-            _die(error)
-        self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._app.crash(error)))
+
+def _load_kernels() -> None:
+    compile_kernels(COMPILED)
+    warm_up()
 
 
 def _die(error: BaseException) -> None:
-    """End the process with the error's words as its last."""
+    """End the process with the error's words as its last; callable from any thread. A restart goes on.
+
+    At once: an orderly stop would make durable what an exception has left half applied. And a start that waits for what
+    a dead thread was to bring would wait for ever.
+    """
     if not isinstance(error, HeadraceError):
         traceback.print_exception(error)
     print(f"headrace worker: {error!s}", file=sys.stderr, flush=True)

@@ -36,8 +36,8 @@ class Steward:
     ----------
     engine, store, outbox, epochs, lists, shared, shelf, pages, neighbours, checkpoints
         Of this worker.
-    item_partitions : callable
-        Returns the partitions of the ``items`` topic.
+    item_partitions : int
+        Of the ``items`` topic.
     read_items : callable
         Returns the messages of the ``items`` topic from given offsets to its end; blocks.
     warn : callable
@@ -59,7 +59,7 @@ class Steward:
         pages: Pages,
         neighbours: Neighbours,
         checkpoints: Checkpoints,
-        item_partitions: Callable[[], list[int]],
+        item_partitions: int,
         read_items: Callable[[Mapping[Partition, int]], list[ck.Message]],
         warn: Callable[..., None],
         refused: Callable[[frozenset[int], Mapping[int, int]], Awaitable[None]],
@@ -123,8 +123,7 @@ class Steward:
 
     async def _take_over(self, epoch: int) -> None:
         self._pages.prepare()
-        partitions = await asyncio.to_thread(self._item_partitions)
-        written = await self._outbox.call(self._store.applied, sorted({STEWARD, *partitions}))
+        written = await self._outbox.call(self._store.applied, sorted({STEWARD, *range(self._item_partitions)}))
         self._neighbours.take_over(written)
         self._shared.resume(await self._outbox.call(self._store.categories))
         missed = await asyncio.to_thread(self._read_items, written)

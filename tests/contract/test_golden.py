@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import golden
+import golden.model
 import msgspec
 import numpy as np
 import orjson
@@ -15,6 +16,8 @@ from contracts.learning import FORMAT as LEARNING
 from contracts.learning import decode_lessons
 from contracts.marks import decode_mark, salt_of
 from contracts.redis import decode_vector
+from models.checks import differences
+from models.item_model import FORMAT as MODEL
 from models.user_state import FORMAT as USER
 from models.users import UserTable
 from serving import values
@@ -43,7 +46,7 @@ def test_events_decode(name: str, event: Event) -> None:
 
 def stored(kind: str) -> list[Path]:
     """Return the golden files of all versions of a format."""
-    return sorted(golden.FOLDER.glob(f"{kind}-*.bin"))
+    return sorted([*golden.FOLDER.glob(f"{kind}-*.bin"), *golden.FOLDER.glob(f"{kind}-*.xz")])
 
 
 @pytest.mark.parametrize("path", stored("learning"), ids=lambda path: path.name)
@@ -71,6 +74,31 @@ def test_user_states_of_every_version_decode(path: Path) -> None:
     np.testing.assert_array_equal(table.details(slots)[2][0, :3], golden.VALUES[::-1])
     if path.name == f"user-{USER}.bin":
         assert table.encode(slots[0]) == golden.user_state()
+
+
+@pytest.mark.parametrize("path", stored("model"), ids=lambda path: path.name)
+def test_checkpoints_of_every_version_are_read_whole(path: Path, tmp_path: Path) -> None:
+    checkpoints, model, expected = golden.model.put(path, tmp_path), golden.model.new(), golden.model.learned()
+    assert checkpoints.restore(model) == expected.position
+    one, other = model.state(), expected.state()
+    # What is counted, not what is computed in floating point, nor what changes with the way of learning.
+    for name in ("catalogue", "learned", "events", "pairs"):
+        assert differences(one[name], other[name], name) == []
+    held, rows = model.ratings.rows(), expected.ratings.rows()
+    assert held["users"].keys() == rows["users"].keys()
+    assert held["items"].keys() == rows["items"].keys()
+
+
+def test_a_checkpoint_is_written_back_as_it_was(tmp_path: Path) -> None:
+    path = golden.FOLDER / golden.model.FILE
+    assert path.exists(), f"{path.name} is missing: run `python -m tests.golden --write`"
+    checkpoints, model = golden.model.put(path, tmp_path), golden.model.new()
+    checkpoints.restore(model)
+    before = checkpoints.read()
+    checkpoints.write(model.state())
+    assert differences(before, checkpoints.read()) == [], (
+        f"a checkpoint of format {MODEL} {ADVICE.replace('the golden bytes', 'what it held')}"
+    )
 
 
 def test_marks_decode_and_the_salt_stands_in_its_key() -> None:

@@ -7,15 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contracts.redis import Keys
 from infra.kafka import LocalKafka
 from infra.local import LocalServices
-from infra.redis import LocalRedis
+from infra.redis import LocalRedis, connect
 from infra.settings import Settings
 
 EVENTS, USERS, FILMS = 2000, 40, 60
@@ -51,8 +53,9 @@ def children(pid: int) -> list[int]:
     return [child for child, parent in rows if parent == pid]
 
 
-def command_line(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
+def workers(pid: int) -> list[int]:
+    """The workers among its children: what compiles, and then works."""
+    return [child for child in children(pid) if "commands.running.child" in Path(f"/proc/{child}/cmdline").read_text()]
 
 
 def alive(pids: Sequence[int]) -> list[int]:
@@ -143,7 +146,16 @@ def test_simulated_visitors_are_served_by_a_broker_and_a_store_that_run_elsewher
     assert numbers["versions"]["kafka"] is None, "another's broker does not say its version"
 
 
-def test_a_worker_that_dies_ends_the_run_with_its_last_words(tmp_path: Path, elsewhere: tuple[str, str]) -> None:
+def await_that(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_worker_that_crashes_is_started_again_until_it_crashes_too_often(
+    tmp_path: Path, settings: Settings, elsewhere: tuple[str, str]
+) -> None:
     run = subprocess.Popen(
         command(tmp_path / "home", *elsewhere, "--duration", "0"),
         cwd=tmp_path,
@@ -152,9 +164,23 @@ def test_a_worker_that_dies_ends_the_run_with_its_last_words(tmp_path: Path, els
         text=True,
     )
     await_events(run)
-    (worker,) = (pid for pid in children(run.pid) if "commands.running.child" in command_line(pid))
-    os.kill(worker, signal.SIGKILL)
+    reports = Keys(settings.namespace, settings.redis.prefix).workers
+    with connect(settings.redis.url) as store:
+
+        def applies(worker: int) -> bool:
+            said: list[Any] = [json.loads(report) for report in store.hvals(reports)]
+            return any(report["pid"] == worker and report["events_applied"] for report in said)
+
+        (worker,) = workers(run.pid)
+        os.kill(worker, signal.SIGKILL)
+        assert run.stdout is not None
+        next(line for line in run.stdout if "The worker has crashed with status -9; its last words: " in line)
+        await_that(lambda: any(applies(child) for child in workers(run.pid) if child != worker))
+    for _ in range(5):
+        (worker,) = workers(run.pid)
+        os.kill(worker, signal.SIGKILL)
+        await_that(lambda gone=worker: run.poll() is not None or bool({*workers(run.pid)} - {gone}))
     _, complaint = run.communicate(timeout=60)
     assert run.returncode == 1
-    assert "the worker has ended with status -9; its last words: " in complaint
+    assert "the worker has crashed 6 times, soon after each start, now with status -9; its last words: " in complaint
     assert "Traceback" not in complaint

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from . import FOLDER, changed, files
+from . import FOLDER, changed, files, model
 
 names = changed()
 if sys.argv[1:] == ["--write"]:
     for name in names:
         (FOLDER / name).write_bytes(files()[name])
+    if not (FOLDER / model.FILE).exists():
+        model.write(FOLDER / model.FILE)
 print("\n".join(names) or "nothing differs")

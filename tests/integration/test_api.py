@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_from_bytes
 
-import httpx
 import orjson
 import pytest
-import redis
 
-from contracts.redis import Keys, encode_list
+from contracts.redis import Keys
 from infra.redis import LocalRedis
-from serving.api import create_app
-from serving.reader import Reader
+from tests.service import Deployment, deployed, encoded, refusal, shown
 
 HOSTILE = [
     "{}",
@@ -42,73 +36,6 @@ HOSTILE = [
     "日本語 🎬",
     "'\"",
 ]
-
-
-class Deployment:
-    """A service and the store that it reads."""
-
-    def __init__(self, url: str, prefix: str, runner: asyncio.Runner, follow_s: float) -> None:
-        self.store = redis.Redis.from_url(url)
-        self.keys = Keys("main", prefix)
-        self._runner = runner
-        self._reader = Reader(url, prefix, follow_s=follow_s)
-        transport = httpx.ASGITransport(create_app(self._reader))
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://service")
-
-    def get(self, path: str, **parameters: Any) -> httpx.Response:
-        return self._runner.run(self._client.get(path, params=parameters or None))
-
-    def get_all(self, paths: Sequence[str]) -> list[httpx.Response]:
-        """Ask all at the same time."""
-
-        async def run() -> list[httpx.Response]:
-            return await asyncio.gather(*map(self._client.get, paths))
-
-        return self._runner.run(run())
-
-    def give(self, user: str, items: Sequence[str], keys: Keys | None = None) -> None:
-        value = encode_list("3.1", items, scores(items), [["together", "earlier"]], 1000, "77")
-        self.store.set((keys or self.keys).top(user), value)
-
-    def share(self, key: str, items: Sequence[str]) -> None:
-        self.store.set(key, orjson.dumps({"items": items, "scores": scores(items), "time": 1000}))
-
-    def close(self) -> None:
-        self._runner.run(self._client.aclose())
-        self._runner.run(self._reader.__aexit__(None, None, None))
-        self.store.close()
-
-
-def scores(items: Sequence[str]) -> list[float]:
-    return [1 / (rank + 1) for rank in range(len(items))]
-
-
-def shown(response: httpx.Response) -> list[str]:
-    assert response.status_code == 200, response.text
-    return [entry["item"] for entry in response.json()["items"]]
-
-
-def refusal(response: httpx.Response) -> tuple[int, str]:
-    """Return status and code of an error, which must have the one shape of errors."""
-    body = response.json()
-    assert body.keys() == {"error"}
-    assert body["error"].keys() == {"code", "message"}
-    assert body["error"]["message"]
-    return response.status_code, body["error"]["code"]
-
-
-def encoded(identifier: str) -> str:
-    return quote_from_bytes(identifier.encode(), safe=b"").replace(".", "%2E")
-
-
-@contextmanager
-def deployed(url: str, prefix: str, follow_s: float = 3600) -> Iterator[Deployment]:
-    with asyncio.Runner() as runner:
-        deployment = Deployment(url, prefix, runner, follow_s)
-        try:
-            yield deployment
-        finally:
-            deployment.close()
 
 
 @pytest.fixture
@@ -201,10 +128,10 @@ def test_withheld_items_disappear_at_once_everywhere_and_come_back(deployment: D
 
 
 def test_users_who_ask_at_the_same_time_get_their_own_lists(deployment: Deployment) -> None:
-    for number in range(200):
+    for number in range(60):
         deployment.give(f"user{number}", [f"item{number}", "same"])
-    responses = deployment.get_all([f"/recommend/user{number}?n=2" for number in range(200)])
-    assert [shown(response) for response in responses] == [[f"item{number}", "same"] for number in range(200)]
+    responses = deployment.get_all([f"/recommend/user{number}?n=2" for number in range(60)])
+    assert [shown(response) for response in responses] == [[f"item{number}", "same"] for number in range(60)]
 
 
 @pytest.mark.parametrize("identifier", HOSTILE)
@@ -331,7 +258,8 @@ def test_a_redis_that_hangs_gives_503_within_a_second_and_later_the_right_answer
         os.kill(store.pid, signal.SIGSTOP)
         try:
             started = time.monotonic()
-            responses = deployment.get_all(["/recommend/ann"] * 20)
+            paths = ["/recommend/ann", "/recommend/ann?explain=1", "/explain/ann/a", "/popular", "/ready"]
+            responses = deployment.get_all(paths * 20)
             assert time.monotonic() - started < 1.5  # a second, and room for a busy machine
             assert {refusal(response) for response in responses} == {(503, "unavailable")}
             assert refusal(deployment.get("/recommend/ann")) == (503, "unavailable")  # while connecting anew
@@ -355,3 +283,14 @@ def test_openapi_describes_answers_parameters_and_errors(deployment: Deployment)
     assert [answer(status) for status in ("200", "404", "422", "503")] == ["Recommended", *3 * ["Problem"]]
     shown = document["components"]["schemas"]["Recommended"]["properties"]
     assert shown.keys() == {"stage", "namespace", "version", "time", "items"}
+
+
+def test_openapi_gives_an_example_of_every_answer_and_says_what_every_parameter_is(deployment: Deployment) -> None:
+    document = deployment.get("/openapi.json").json()
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            answer = next(route["responses"][status] for status in ("200", "202") if status in route["responses"])
+            assert "example" in next(iter(answer["content"].values())), f"{method} {path}"
+            for parameter in route.get("parameters", ()):
+                known = parameter["in"] == "path" or parameter.get("description")
+                assert known, f"{method} {path}: {parameter['name']}"

@@ -6,7 +6,7 @@ import time
 
 from contracts.events import Click, Item
 from infra.settings import Settings
-from tests.integration.test_worker import FILMS, taste_of, visits
+from tests.visits import FILMS, taste_of, walks
 from tests.worker import Worker, publish, working
 
 PLOTS = {"crime": "murder police detective", "space": "star ship planet"}
@@ -23,7 +23,7 @@ def published(worker: Worker) -> int:
     """Publish films and visitors; return the log position when all is learned."""
     publish(worker.settings, *CATALOGUE)
     worker.wait_until_items()
-    publish(worker.settings, *visits(length=20))  # eight visits to each film
+    publish(worker.settings, *walks(length=20))  # eight visits to each film
     return int(worker.wait_until_applied()["log_position"])
 
 

@@ -16,14 +16,11 @@ from serving.store import Store
 from streams.applying.attempts import Attempts
 from streams.consuming.records import Records
 from streams.deadletters.letters import read
+from tests.visits import USERS, visits
 from tests.worker import Worker, publish, working
 
 BAD = "poison"
 TOPIC = "clicks"
-
-
-def visits(step: int) -> list[Click]:
-    return [Click(f"u{user}", f"i{(user + step) % 7}", time=1_000_000 + step * 1000 + user) for user in range(40)]
 
 
 def test_the_one_poisonous_event_is_set_aside_with_its_traceback(settings: Settings) -> None:
@@ -36,7 +33,7 @@ def test_the_one_poisonous_event_is_set_aside_with_its_traceback(settings: Setti
         assert starts_until_it_stays(worker, f"poison:{BAD}") == [1, 1, 1]
         status = worker.status()
         assert status["dead_letters_by_reason"] == {"poison": 1}
-        assert (status["learned"], status["log_gaps"]) == (3 * 40, 0)
+        assert (status["learned"], status["log_gaps"]) == (3 * USERS, 0)
         (letter,) = read(settings)
         assert (letter.reason, letter.key) == ("poison", b"u3")
         assert "Traceback" in letter.detail
@@ -44,7 +41,7 @@ def test_the_one_poisonous_event_is_set_aside_with_its_traceback(settings: Setti
         # At full speed again, with nothing left to remember.
         publish(settings, *visits(4))
         status = worker.wait_until_applied()
-        assert status["learned"] == 4 * 40
+        assert status["learned"] == 4 * USERS
         worker.wait(lambda: not any(b"poison" in value for value in trials(worker.store, worker.keys)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -19,8 +20,9 @@ from click.testing import CliRunner, Result
 
 from commands.main import cli
 from contracts.redis import Keys, encode_list
-from infra.errors import StoreError
+from infra.errors import SettingsError, StoreError
 from infra.redis import LocalRedis
+from infra.settings import load_settings
 
 # A shell that runs `headrace` without relying on where its script is installed.
 HEADRACE = (sys.executable, "-c", "from commands.main import main; main()")
@@ -203,3 +205,20 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         finally:
             process.terminate()
             process.wait(20)
+
+
+def test_a_key_is_printed_once_with_the_settings_that_know_it(tmp_path: Path) -> None:
+    said = printed("key", "shop", "--role", "read", "--role", "write")
+    settings = tmp_path / "keys.toml"
+    settings.write_text(said[said.index("[[serving.keys]]") :], "utf-8")
+    (known,) = load_settings(settings).serving.keys
+    key = next(word for word in said.split() if word.startswith("hr_"))
+    assert (known.name, known.roles) == ("shop", ("read", "write"))
+    assert hashlib.sha256(key.encode()).hexdigest() == known.sha256
+    assert key not in repr(load_settings(settings))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_a_service_that_others_reach_does_not_start_without_keys_and_says_what_to_do(config: str, host: str) -> None:
+    with pytest.raises(SettingsError, match="headrace key"):
+        headrace("serve", "--host", host, "--port", "0", "--config", config)

@@ -5,16 +5,11 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
-from contracts.events import Click
 from infra.settings import Settings
+from tests.visits import USERS, visits
 from tests.worker import Worker, publish, working
 
-USERS = 30
 OFTEN = "[model]\ncheckpoint_s = 1\n"
-
-
-def visits(step: int) -> list[Click]:
-    return [Click(f"u{user}", f"i{(user + step) % 7}", time=1_000_000 + step * 1000 + user) for user in range(USERS)]
 
 
 def test_without_room_for_checkpoints_the_worker_goes_on_and_writes_one_when_there_is(settings: Settings) -> None:

@@ -12,18 +12,12 @@ import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from contracts.events import Click
 from contracts.topics import CLICKS, LEARNING, Topic, topic_name
 from infra.kafka import LocalKafka
 from infra.settings import Settings
 from streams.kafka.admin import ensure_topics
-from tests.worker import Worker, publish, working
-
-USERS = 30
-
-
-def visits(step: int) -> list[Click]:
-    return [Click(f"u{user}", f"i{(user + step) % 7}", time=1_000_000 + step * 1000 + user) for user in range(USERS)]
+from tests.visits import USERS, visits
+from tests.worker import Worker, forget_producer, publish, working
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +25,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
     """A broker of these tests' own."""
     with LocalKafka(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+        broker.kill()  # sooner than in order
 
 
 @pytest.fixture
@@ -48,6 +43,7 @@ def test_while_kafka_is_away_lists_stay_and_the_worker_lives(own: Settings, brok
         time.sleep(1)
         assert worker.list_of("u3")["items"] == before["items"]
         broker.start()
+        forget_producer()
         publish(own, *visits(1))
         # The group may have given up its static member, which cannot go on then: a supervisor's restart can.
         status = supervised(worker)
@@ -97,11 +93,12 @@ def test_a_broker_restored_from_an_older_copy_is_noticed(own: Settings, broker: 
         broker.stop()
         shutil.copytree(logs, copy)
         broker.start()
+        forget_producer()
         worker.start()
         publish(own, *visits(1))
         worker.wait_until_applied()
         worker.stop()
-        broker.stop()
+        broker.kill()
         shutil.rmtree(logs)
         copy.rename(logs)
         broker.start()
@@ -130,6 +127,7 @@ def create_again(settings: Settings, topic: Topic) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     ensure_topics(settings)
+    forget_producer()
 
 
 def refusal(worker: Worker) -> str:

@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-import pytest
-
-from contracts.events import Click
 from infra.redis import LocalRedis, connect
 from infra.settings import Settings
+from tests.visits import USERS, visits
 from tests.worker import Worker, publish, working
 
 WATCHFUL = "stalled_s = 10\n"
-USERS = 30
-
-
-def visits(step: int) -> list[Click]:
-    return [Click(f"u{user}", f"i{(user + step) % 7}", time=1_000_000 + step * 1000 + user) for user in range(USERS)]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[LocalRedis]:
-    """A Redis of the test's own."""
-    with LocalRedis(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
-def own(settings: Settings, server: LocalRedis) -> Settings:
-    """The test's settings with its own Redis."""
-    return msgspec.structs.replace(settings, redis=msgspec.structs.replace(settings.redis, url=server.url))
 
 
 def test_while_redis_is_away_events_wait_and_the_worker_lives(own: Settings, server: LocalRedis) -> None:

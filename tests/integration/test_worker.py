@@ -11,28 +11,12 @@ import pytest
 from contracts.events import Click, Item, Rating, User
 from contracts.redis import decode_vector
 from infra.settings import Settings
+from tests.visits import FILMS, taste_of, walks
 from tests.worker import Worker, publish, working
-
-# Two tastes without a film in common; every visitor keeps to one of them.
-FILMS = {taste: [f"{taste}{number}" for number in range(30)] for taste in ("crime", "space")}
-
-
-def visits(users: int = 24, length: int = 12) -> list[Click]:
-    """Visitors who walk through their taste's films, each from another start."""
-    clicks = []
-    for step in range(length):
-        for user in range(users):
-            taste = "crime" if user % 2 else "space"
-            clicks.append(Click(f"u{user}", FILMS[taste][(user * 5 + step) % 30], time=1_000_000 + step * 1000 + user))
-    return clicks
-
-
-def taste_of(items: list[str]) -> dict[str, int]:
-    return {taste: sum(item.startswith(taste) for item in items) for taste in FILMS}
 
 
 def test_every_visitor_gets_a_list_that_fits_and_holds_nothing_he_has_had(settings: Settings) -> None:
-    clicks = visits()
+    clicks = walks()
     with working(settings) as worker:
         publish(settings, *clicks)
         status = worker.wait_until_applied()
@@ -50,7 +34,7 @@ def test_every_visitor_gets_a_list_that_fits_and_holds_nothing_he_has_had(settin
 
 def test_a_first_click_makes_the_list_personal_and_an_unknown_user_has_none(settings: Settings) -> None:
     with working(settings) as worker:
-        publish(settings, *visits())
+        publish(settings, *walks())
         worker.wait_until_applied()
         assert worker.list_of("new") == {}
         worker.wait(lambda: worker.store.exists(worker.keys.shared("popular")))
@@ -62,7 +46,7 @@ def test_a_first_click_makes_the_list_personal_and_an_unknown_user_has_none(sett
 
 
 def test_an_event_sent_again_counts_once_whenever_it_comes(settings: Settings) -> None:
-    clicks = visits()
+    clicks = walks()
     with working(settings) as worker:
         publish(settings, *clicks)
         worker.wait_until_applied()
@@ -80,7 +64,7 @@ def test_an_event_sent_again_counts_once_whenever_it_comes(settings: Settings) -
 def test_items_are_known_at_once_and_withheld_ones_leave_every_list_written_later(settings: Settings) -> None:
     soon = int(time.time() * 1000) + 1500
     with working(settings) as worker:
-        publish(settings, *visits())
+        publish(settings, *walks())
         publish(settings, Item("new", title="New", categories=["crime"]), Item("crime0", hidden=True))
         publish(settings, Item("crime1", deleted=True), Item("crime2", expires=soon))
         worker.wait_until_items()
@@ -105,7 +89,7 @@ def test_categories_have_lists_of_their_own_as_long_as_they_have_items(settings:
         return list(orjson.loads(value)["items"]) if value else []
 
     with working(settings) as worker:
-        publish(settings, *visits(), *(Item(film, categories=[taste]) for taste in FILMS for film in FILMS[taste]))
+        publish(settings, *walks(), *(Item(film, categories=[taste]) for taste in FILMS for film in FILMS[taste]))
         publish(settings, Item("odd", categories=["a:b/{c}"], created=10**12))
         worker.wait_until_items()
         worker.wait_until_applied()
@@ -127,7 +111,7 @@ def test_categories_have_lists_of_their_own_as_long_as_they_have_items(settings:
 
 def test_a_page_holds_no_more_of_a_category_than_the_settings_say(settings: Settings) -> None:
     with working(settings, "[policy]\nper_category = 3\npage = 5\n") as worker:
-        publish(settings, *(Item(film, categories=[taste]) for taste in FILMS for film in FILMS[taste]), *visits())
+        publish(settings, *(Item(film, categories=[taste]) for taste in FILMS for film in FILMS[taste]), *walks())
         worker.wait_until_items()
         publish(settings, Click("late", "crime9"))
         worker.wait_until_fresh("late")
@@ -138,7 +122,7 @@ def test_a_page_holds_no_more_of_a_category_than_the_settings_say(settings: Sett
 
 
 def test_what_a_visitor_rates_is_predicted_for_the_items_he_is_shown(settings: Settings) -> None:
-    ratings = [Rating(click.user, click.item, 5.0 if click.item < "s" else 1.0, time=click.time) for click in visits()]
+    ratings = [Rating(click.user, click.item, 5.0 if click.item < "s" else 1.0, time=click.time) for click in walks()]
     with working(settings) as worker:
         publish(settings, *ratings)
         worker.wait_until_fresh("u0", "u1")
@@ -150,7 +134,7 @@ def test_who_is_only_described_gets_the_list_of_his_like_and_keeps_it_across_a_r
         users = (User(f"u{user}", attributes={"likes": "crime" if user % 2 else "space"}) for user in range(24))
         publish(settings, *users)
         worker.wait(lambda: worker.status().get("users_described") == 24)
-        publish(settings, *visits())
+        publish(settings, *walks())
         worker.wait_until_applied()
         publish(settings, User("new", attributes={"likes": "crime"}))
         publish(settings, User("odd", attributes={"likes": "nothing that anybody knows"}))
@@ -169,7 +153,7 @@ def test_who_is_only_described_gets_the_list_of_his_like_and_keeps_it_across_a_r
 
 def test_a_dislike_is_remembered_and_not_recommended_for(settings: Settings) -> None:
     with working(settings) as worker:
-        publish(settings, *visits())
+        publish(settings, *walks())
         before = worker.wait_until_applied()["learned"]
         publish(settings, Click("u0", "crime5", type="dislike"))
         status = worker.wait_until_applied()
@@ -201,9 +185,9 @@ def test_events_on_another_clients_partitions_are_accepted_by_a_worker_that_owns
 
 @pytest.mark.parametrize("ending", ["stop", "kill"])
 def test_a_worker_goes_on_where_it_was(settings: Settings, ending: str) -> None:
-    clicks = visits()
+    clicks = walks()
     half = len(clicks) // 2
-    with working(settings) as worker:
+    with working(settings, as_user=True) as worker:
         publish(settings, *clicks[:half])
         worker.wait_until_applied()
         end(worker, ending)

@@ -191,18 +191,6 @@ def test_under_kip_848_a_joiner_takes_its_share_and_a_foreign_key_is_refused(set
         assert last[0].status()["duplicates"] == 0
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[LocalRedis]:
-    """A store of the test's own."""
-    with LocalRedis(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
-def own(settings: Settings, server: LocalRedis) -> Settings:
-    return msgspec.structs.replace(settings, redis=msgspec.structs.replace(settings.redis, url=server.url))
-
-
 def test_a_store_that_comes_back_older_gets_again_what_it_lost(
     own: Settings, server: LocalRedis, tmp_path: Path
 ) -> None:

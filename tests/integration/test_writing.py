@@ -20,6 +20,7 @@ from tests.worker import Worker, working
 from tests.writing import Service, running, serving
 
 FILMS = [f"film{number}" for number in range(40)]
+PATCHES = ["t", "b", ["g"], 5, "n"]
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +145,7 @@ def test_what_cannot_be_used_is_refused_alone_with_its_place_and_the_remedy(serv
 
 
 HOSTILE: list[tuple[bytes, str]] = [
-    (b"", ""),
+    (b"", "application/json"),
     (b"   ", "application/json"),
     (b"[]", "application/json"),
     (b"[" * 200_000, "application/json"),
@@ -174,6 +175,12 @@ def test_hostile_bodies_are_refused_with_a_reason(service: Service, body: bytes,
         if path == "/users/x" and response.status_code == 202:
             continue  # {} changes nothing
         assert error(response, 422), (method, path)
+
+
+@pytest.mark.parametrize("media_type", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_what_a_form_of_another_site_could_send_is_refused(service: Service, media_type: str) -> None:
+    event = orjson.dumps({"user": "ann", "item": "x"})
+    assert "application/json" in error(service.ask("POST", "/events", event, headers={"Content-Type": media_type}), 415)
 
 
 def test_more_events_than_one_request_may_hold_are_refused(service: Service) -> None:
@@ -221,9 +228,6 @@ def test_items_are_put_patched_and_deleted(service: Service) -> None:
     service.listed("nobody", service.ask("DELETE", path).json()["token"])
     assert error(service.ask("GET", path), 404)
     assert error(service.ask("PATCH", path, {"title": "x"}), 404)
-
-
-PATCHES = ["t", "b", ["g"], 5, "n"]
 
 
 def test_items_in_bulk(service: Service) -> None:
@@ -331,3 +335,45 @@ def test_a_stream_says_the_list_at_once_and_again_when_it_has_changed(service: S
 
     with running(service) as base:
         service.run(followed(base))
+
+
+GENRES = ["Sci-Fi", "Action", "Comedy", "Crime", "Drama"]
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """Two hundred films: every tenth is of science fiction and of action, others of one or two other genres."""
+    films = []
+    for number in range(200):
+        genres = ["Action", "Sci-Fi"] if number % 10 == 0 else [GENRES[number % 5], GENRES[2 + number % 3]]
+        films.append({"item": f"text{number}", "title": f"Tale {number}", "categories": sorted(set(genres))})
+    return films
+
+
+def test_free_words_in_either_language_find_what_fits_and_follow_the_records(service: Service) -> None:
+    films = {film["item"]: film for film in catalogue()}
+    service.listed("nobody", service.ask("POST", "/items", list(films.values())).json()["token"])
+
+    def found(text: str, **more: Any) -> list[str]:
+        answer = service.ask("POST", "/recommend", {"text": text, **more})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["stage"] in ("text", "popular")
+        return [each["item"] for each in answer.json()["items"]]
+
+    for text in ("I like science fiction and action films", "我喜欢科幻片和动作片"):
+        shown = found(text)
+        assert len(shown) == 10
+        assert all({"Action", "Sci-Fi"} <= set(films[item]["categories"]) for item in shown)
+    assert found("tale 77")[0] == "text77"
+    # What a record no longer says finds it no more, nor does what is deleted or hidden.
+    for change in ({"title": "Story", "categories": ["Drama"]}, {"title": "Tale 77", "hidden": True}):
+        service.listed("nobody", service.ask("PUT", "/items/text77", change).json()["token"])
+        assert "text77" not in found("tale 77", n=1)
+    service.listed("nobody", service.ask("PUT", "/items/text77", {"title": "Tale 77"}).json()["token"])
+    assert found("tale 77", n=1) == ["text77"]
+    service.listed("nobody", service.ask("DELETE", "/items/text77").json()["token"])
+    assert "text77" not in found("tale 77", n=1)
+    assert found("nothing of this is in any record, quux")[0] in FILMS
+    for body in ({"text": ""}, {"text": "x" * 501}, {"text": "a", "user": "b"}, {"text": "a", "candidates": ["b"]}, {}):
+        assert error(service.ask("POST", "/recommend", body), 422)
+    for text in ("\x00", "{}:*", "😀" * 100, "科" * 500, "a " * 250):
+        assert service.ask("POST", "/recommend", {"text": text}).status_code == 200

@@ -133,7 +133,7 @@ def test_newcomers_with_attributes_are_shown_what_their_groups_like(groups: tupl
     popular, own, of_popular = model.popular(POPULAR, 10)[0], 0, 0
     for group in GROUPS:
         slots = np.array([describe(model, f"new {group}", {"group": group, "age": 25.0, "member": True})], np.int32)
-        assert model.knows(slots).all()
+        assert model.views.knows(slots).all()
         shown = [model.items.catalogue.ids[row] for row in model.refresh(slots, 10, 5).rows[0]]
         assert all(item.startswith(group) for item in shown[:3])
         own += sum(item.startswith(group) for item in shown)
@@ -146,7 +146,7 @@ def test_newcomers_with_attributes_are_shown_what_their_groups_like(groups: tupl
 def test_of_whom_nothing_is_known_there_is_nothing_to_make_a_list_from(groups: tuple[Engine, list[Click]]) -> None:
     model, _ = groups
     slots = [describe(model, "stranger", {"planet": "Mars"}), describe(model, "nobody", {}), model.users.slot("blue-1")]
-    assert model.knows(np.array(slots, np.int32)).tolist() == [False, False, True]
+    assert model.views.knows(np.array(slots, np.int32)).tolist() == [False, False, True]
 
 
 def test_the_attributes_of_an_active_user_do_not_change_his_list(groups: tuple[Engine, list[Click]]) -> None:

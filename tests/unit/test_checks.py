@@ -55,7 +55,7 @@ class Engines:
     class ShowsWhatOneHad(Engine):
         def refresh(self, slots: NDArray[np.int32], n: int, reasons: int, now_ms: int | None = None) -> Lists:
             lists = super().refresh(slots, n, reasons, now_ms)
-            lists.rows[:, -1] = self.now(slots).recent[:, 0]
+            lists.rows[:, -1] = self.views.now(slots).recent[:, 0]
             return lists
 
     class CountsLooks(Engine):

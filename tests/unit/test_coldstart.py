@@ -87,7 +87,9 @@ def test_the_choice_of_items_depends_on_the_seed_alone(stream: Stream) -> None:
 
 
 def test_rows_and_comparisons_hold_both_arms_of_both_groups(path: Path) -> None:
-    result = evaluated(path, "--protocol", "cold-items", "--model", "blend,embeddings,popularity", "--seed", "0,1")
+    result = evaluated(
+        path, "--protocol", "cold-items", "--every", "4", "--model", "blend,embeddings,popularity", "--seed", "0,1"
+    )
     rows, comparisons = result["rows"], result["comparisons"]
     assert [(row["items"], row["content"]) for row in rows] == 2 * [(g, c) for g in GROUPS for c in (True, False)]
     assert {row["model"].split(",")[0] for row in rows} == {"blend", "embeddings"}

@@ -10,7 +10,8 @@ from contracts.events import NEGATIVE_TYPES, TYPES, Click, Rating, item_key
 from contracts.learning import HISTORY, decode_lessons, encode_lessons
 from models.arrivals import APPLIED, CONTAINED, DUPLICATE, REPEAT
 from models.checks import differences
-from models.engine import Engine, rater
+from models.engine import Engine
+from models.ratings import rater
 
 
 def engine() -> Engine:

@@ -9,7 +9,7 @@ from workload import events, learned
 
 from models.combine import OPINION, OWN, SCORERS, Tables, prior
 from models.engine import Engine
-from models.explain import _LOOK_BACK, GROUNDS, contributions
+from models.explain import GROUNDS, LOOK_BACK, contributions
 from models.policy import NO_POLICY
 from models.profiles import Profiles
 from models.ranking import Lists, Ragged, apart, top
@@ -87,7 +87,7 @@ def test_terms_biases_and_what_stands_add_up_to_the_score(engine: Engine, t: Tab
         )
 
 
-@pytest.mark.parametrize("longest", [1, 5, _LOOK_BACK, 40])
+@pytest.mark.parametrize("longest", [1, 5, LOOK_BACK, 40])
 def test_the_named_scorer_lifts_the_item_most(engine: Engine, t: Tables, longest: int) -> None:
     asked = users(t, 20, longest)
     made = lists(engine, t, asked)
@@ -98,12 +98,12 @@ def test_the_named_scorer_lifts_the_item_most(engine: Engine, t: Tables, longest
     assert len(set(made.scorers.ravel().tolist())) > 3
 
 
-@pytest.mark.parametrize("longest", [1, 5, _LOOK_BACK, 40])
+@pytest.mark.parametrize("longest", [1, 5, LOOK_BACK, 40])
 def test_grounds_are_the_items_with_the_largest_terms(engine: Engine, t: Tables, longest: int) -> None:
     asked = users(t, 20, longest)
     made = lists(engine, t, asked)
     for index, user in enumerate(asked):
-        scaled, mine = scaled_terms(user, t), had(user)[:_LOOK_BACK]
+        scaled, mine = scaled_terms(user, t), had(user)[:LOOK_BACK]
         for row, scorer, grounds in zip(made.rows[index], made.scorers[index], made.grounds[index], strict=False):
             named = [ground for ground in grounds.tolist() if ground != NONE]
             if scorer >= SUMS:

@@ -19,7 +19,7 @@ def teaches(model: Engine, observation: Observation) -> bool:
     if not len(lessons) or lessons.had[0] < 0 or items.catalogue.n_known <= ENOUGH_KNOWN:
         return False
     row = items.catalogue.row(lessons.items[0])
-    context = np.int8(model.before(observation, np.zeros(1, np.int64)).context[0])
+    context = np.int8(model.views.before(observation, np.zeros(1, np.int64)).context[0])
     known = row >= 0 and items.catalogue.events[row] > 0
     return bool(known and is_due(context, items.events, items.catalogue.n_known, items.combiner.arrays()))
 

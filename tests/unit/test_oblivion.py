@@ -10,8 +10,9 @@ from contracts.events import TYPES, UNDO, Click, Rating, item_key
 from contracts.learning import Forgotten, decode_lessons, encode_lessons, oblivion
 from models.arrivals import APPLIED, CONTAINED, DUPLICATE, UNDONE
 from models.checks import differences
-from models.engine import Engine, rater
+from models.engine import Engine
 from models.item_model import ItemModel
+from models.ratings import rater
 from models.users import Rebirth
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class Case:
         self.salt = int(rng.integers(2**62))
         self.rules = policy.rules(self.groups, self.events, self.withheld, np.zeros(1, np.uint64))
 
-    @property
+    @cached_property
     def picked(self) -> np.ndarray:
         order = np.argsort(-self.scores, kind="stable")
         order = order[self.scores[order] > EXCLUDED]
@@ -84,13 +85,17 @@ class Case:
             for limit, group in zip(limits, self.groups, strict=True)
         )
 
+    @cached_property
+    def units(self) -> np.ndarray:
+        """The items' vectors, each of length one."""
+        return self.outputs / np.linalg.norm(self.outputs, axis=1, keepdims=True)
+
     def value(self, row: int, shown: list[int]) -> float:
-        scores = self.scores[self.picked].astype(float)
         if not self.policy.diversity:
             return float(self.scores[row])
-        relevance = (self.scores[row] - scores[-1]) / (scores[0] - scores[-1])
-        units = self.outputs / np.linalg.norm(self.outputs, axis=1, keepdims=True)
-        nearest = max((units[shown] @ units[row]).tolist(), default=-1.0)
+        best, worst = self.scores[self.picked[[0, -1]]].astype(float)
+        relevance = (self.scores[row] - worst) / (best - worst)
+        nearest = max((self.units[shown] @ self.units[row]).tolist(), default=-1.0)
         return float((1 - self.policy.diversity) * relevance - self.policy.diversity * nearest)
 
 

@@ -14,8 +14,9 @@ from contracts.events import Click, encode
 from contracts.learning import Lessons
 from infra.settings import Settings
 from models.arrivals import Arrivals
+from models.due import Limits
 from models.engine import Engine
-from models.users import Limits, UserTable
+from models.users import UserTable
 from streams.applying.applier import Applier
 from streams.applying.epochs import Epochs
 from streams.applying.lists import ListMaker
@@ -120,11 +121,10 @@ def test_items_wait_for_their_turn_and_none_for_ever() -> None:
     items = learned(events(400)).items
     everything = sorted(items.touched(10_000))
     busy = everything[:3]
-    for row in everything:
-        items._touched.add(row)
+    items.touch(everything)
     handed: list[int] = []
     for _ in range(len(everything)):
-        items._touched.update(busy)  # learned from again and again
+        items.touch(busy)  # learned from again and again
         handed += items.touched(2)
     assert set(handed) == set(everything)
 
