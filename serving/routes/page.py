@@ -35,13 +35,7 @@ def routes() -> list[BaseRoute]:
 def _file(path: Path, at: str) -> BaseRoute:
     body = path.read_bytes()
     tag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {
-        "ETag": tag,
-        "Cache-Control": "no-cache",
-        "Content-Security-Policy": POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-    }
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
 
     async def file(request: Request) -> Response:
         if request.headers.get("if-none-match") == tag:
