@@ -182,7 +182,7 @@ export class Visitor {
     const held = [...$("events").children].findIndex((row) => row.contains(document.activeElement));
     $("events").replaceChildren(...this.events.map((event) => {
       const name = event.title ?? event.item ?? "an item that is gone";
-      return el("li", {},
+      return el("li", { "data-item": event.item },
         el("span", { className: "name" }, name,
           el("small", {}, `${event.rating === null || event.rating === undefined ? event.type : `rated ${event.rating}`}, ${ago(Date.now() - event.time)}`)),
         event.item && el("button", {
