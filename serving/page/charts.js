@@ -15,13 +15,15 @@ const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 /**
  * A chart in a figure.
  *
- * lines: [{ name, colour: a variable of page.css, width, dash }]; show: value → text; log: a logarithmic axis.
+ * lines: [{ name, colour: a variable of page.css, width, dash }]; show: value → text; log: a logarithmic axis;
+ * least: what the axis reaches at least.
  */
 export class Chart {
-  constructor(figure, title, lines, show, { log = false } = {}) {
+  constructor(figure, title, lines, show, { log = false, least = 0 } = {}) {
     this.lines = lines;
     this.show = show;
     this.log = log;
+    this.least = least;
     this.title = title;
     this.data = [[], ...lines.map(() => [])];
     this.values = lines.map(() => el("b", {}, NONE));
@@ -46,12 +48,12 @@ export class Chart {
       width: Math.max(120, this.canvas.clientWidth), height: HEIGHT,
       legend: { show: false },
       cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
-      padding: [8, 4, 0, 0],
+      padding: [8, 16, 0, 0],
       scales: {
-        x: { time: true, range: (_, oldest, newest) => [Math.max(newest - SPAN_S, Math.min(oldest, newest - LEAST_S)), newest] },
+        x: { time: true, range: () => this.span() },
         y: this.log
           ? { distr: 3, range: (_, low, high) => [Math.max(0.5, low / 1.5 || 1), Math.max(10, high * 1.5 || 10)] }
-          : { range: (_, __, high) => [0, (high || 1) * 1.15] },
+          : { range: (_, __, high) => [0, Math.max(high ?? 0, this.least) * 1.15] },
       },
       axes: [
         { ...axis, grid: { show: false }, space: 64, size: 28, values: (_, splits) => splits.map((at) => clock.format(at * 1000)) },
@@ -65,6 +67,13 @@ export class Chart {
       }))],
       hooks: { setCursor: [(plot) => this.tell(plot.cursor.idx)] },
     }, this.data, this.canvas);
+  }
+
+  /** The times to show: ten minutes, less where less is known. */
+  span() {
+    const times = this.data[0];
+    const newest = times.at(-1) ?? Date.now() / 1000;
+    return [Math.max(newest - SPAN_S, Math.min(times[0] ?? newest, newest - LEAST_S)), newest];
   }
 
   fit() {

@@ -29,9 +29,9 @@ export class Overview {
     this.charts = {
       quality: new Chart($("chart-quality"), "Hit rate @10", [
         { name: "headrace", colour: "accent", width: 2 }, { name: "popularity", colour: "second" }],
-      (value) => decimal(value, value < 0.1 ? 3 : 2)),
+      (value) => decimal(value, value < 0.1 ? 3 : 2), { least: 0.1 }),
       rates: new Chart($("chart-rates"), "A second", [
-        { name: "events", colour: "accent", width: 2 }, { name: "lists", colour: "second" }], count),
+        { name: "events", colour: "accent", width: 2 }, { name: "lists", colour: "second" }], count, { least: 10 }),
       freshness: new Chart($("chart-freshness"), "From event to list", [
         { name: "half within", colour: "accent", width: 2 }, { name: "99 % within", colour: "second" }],
       (value) => (value < 1000 ? `${Math.round(value)} ms` : `${+(value / 1000).toFixed(1)} s`), { log: true }),
