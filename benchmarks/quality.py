@@ -22,7 +22,6 @@ from typing import Any
 
 import click
 import orjson
-import xxhash
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -30,8 +29,8 @@ from benchmarks.parts.machine import machine
 from benchmarks.parts.place import ROOT
 from benchmarks.parts.quality_bars import bars
 from benchmarks.parts.quality_jobs import Job, jobs
+from benchmarks.parts.sources import digest
 
-_SOURCES = ("contracts", "models", "evaluation")
 _KEPT = ("rows", "comparisons", "stream", "settings", "versions", "seconds")
 _DIGITS = 6
 
@@ -93,10 +92,7 @@ def _run(job: Job, data: Path) -> dict[str, Any]:
 
 
 def _digest() -> str:
-    digest = xxhash.xxh3_64()
-    for file in sorted(file for package in _SOURCES for file in (ROOT / package).rglob("*.py")):
-        digest.update(file.relative_to(ROOT).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()
+    return digest(["commands.evaluate"], ("contracts", "models", "evaluation"))
 
 
 def _shown(job: Job) -> list[str]:

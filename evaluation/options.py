@@ -79,7 +79,7 @@ class Options:
     seeds: tuple[int, ...] = (0,)
     weights: Mapping[Any, float] = field(default_factory=dict)
     rating_users: int = 200_000
-    rating_slope: float = 0.0
+    rating_slope: float = 0.25
 
     @property
     def ranked(self) -> tuple[str, ...]:

@@ -107,7 +107,7 @@ class Model(_Section, frozen=True):
     taught_per_hour: Annotated[int, Meta(ge=0)] = 600  # events of one user that teach within an hour; 0 = no limit
     taught_per_item: Annotated[int, Meta(ge=0)] = 3  # of these, about one item
     repeats: bool = False  # whether items that a user has had may be recommended to him again
-    rating_slope: Annotated[float, Meta(ge=0, le=2)] = 0.0  # how much more a high rating teaches than a mean one
+    rating_slope: Annotated[float, Meta(ge=0, le=2)] = 0.25  # how much more a high rating teaches than a mean one
     score_every: Positive = 1  # measure the live hit rate on every n-th event
     checkpoint_s: Positive = 120
     checkpoints: str = ""  # directory or fsspec URL, a folder in it for each namespace; empty = in the data directory

@@ -106,6 +106,7 @@ class Attempts:
         self._store, self._warn, self._crash, self._settle = store, warn, crash, settle
         self._trials: dict[Partition, Trial] = {}
         self._one = asyncio.Lock()
+        self._writing = asyncio.Lock()  # else a trial that is being marked might be written after it was forgotten
 
     def begin(self, starts: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
         """Count that partitions are begun at these offsets, and end at those; in the thread that takes them."""
@@ -195,14 +196,18 @@ class Attempts:
         await self._remember({place: trial})
 
     async def _forget(self, places: list[Partition]) -> None:
-        for place in places:
-            del self._trials[place]
-        if places:
+        if not places:
+            return
+        async with self._writing:
+            for place in places:
+                self._trials.pop(place, None)
             await stubbornly(None, self._warn_of, self._store.write_trials, dict.fromkeys(places))
 
     async def _remember(self, trials: Mapping[Partition, Trial]) -> None:
-        values = {place: msgspec.json.encode(trial) for place, trial in trials.items()}
-        await stubbornly(None, self._warn_of, self._store.write_trials, values)
+        async with self._writing:
+            kept = {place: trial for place, trial in trials.items() if self._trials.get(place) is trial}
+            values = {place: msgspec.json.encode(trial) for place, trial in kept.items()}
+            await stubbornly(None, self._warn_of, self._store.write_trials, values)
 
     def _warn_of(self, text: str, *args: object) -> None:
         self._warn(text % args)

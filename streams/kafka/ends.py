@@ -91,4 +91,8 @@ def _asked(client: AdminClient, places: Iterable[Place], which: OffsetSpec) -> d
 
 
 def _answered(answers: Mapping[Place, Future[Any]]) -> dict[Place, int]:
-    return {place: int(answer.result(timeout=_TIMEOUT_S + 1).offset) for place, answer in answers.items()}
+    found = {place: int(answer.result(timeout=_TIMEOUT_S + 1).offset) for place, answer in answers.items()}
+    # Of a partition whose leader has just begun, "unknown" may come as an offset below zero instead of an error.
+    if unknown := [place for place, offset in found.items() if offset < 0]:
+        raise TimeoutError(f"where {unknown[0][0]} partition {unknown[0][1]} begins and ends is not known yet")
+    return found

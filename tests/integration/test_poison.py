@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -193,3 +195,37 @@ def test_starts_that_came_forward_or_ended_in_order_are_not_counted(store: Store
     for start in range(5):
         attempts = Attempts(store, lambda text: pytest.fail(text), lambda _: None, _settled)
         attempts.begin({(TOPIC, 0): start}, {(TOPIC, 0): 10})
+
+
+class LateStore(Store):
+    """Takes its time to write what is not forgotten."""
+
+    def write_trials(self, trials: Mapping[tuple[str, int], bytes | None]) -> None:
+        if any(trials.values()):
+            time.sleep(0.1)
+        super().write_trials(trials)
+
+
+def test_what_is_forgotten_while_it_is_marked_stays_forgotten(settings: Settings) -> None:
+    store = LateStore(connect(settings.redis.url), Keys(settings.namespace, settings.redis.prefix), 1000)
+    attempts = Attempts(store, lambda _: None, lambda _: None, _settled)
+    for _ in range(3):
+        attempts.begin({(TOPIC, 0): 0, (TOPIC, 1): 0}, {(TOPIC, 0): 1, (TOPIC, 1): 1})
+
+    async def apply(_: Records) -> None:
+        pass
+
+    def records(number: int) -> Records:
+        messages: list[Any] = [Message(number, 0)]
+        return Records(TOPIC, messages, {number: (0, 0)}, _always, lambda: None)
+
+    async def run() -> None:
+        await attempts.through(records(0), apply)
+        # The second is marked, and the first no longer, while the first turns out to be over.
+        second = asyncio.create_task(attempts.through(records(1), apply))
+        await asyncio.sleep(0.02)
+        await attempts.passed({(TOPIC, 0): 1})
+        await second
+
+    asyncio.run(run())
+    assert store.trials({0, 1}).keys() == {(TOPIC, 1)}
