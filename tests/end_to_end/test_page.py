@@ -235,7 +235,7 @@ def test_on_a_phone_nothing_scrolls_sideways(stack: Stack, size: tuple[int, int]
 def test_who_wants_less_motion_sees_none(stack: Stack) -> None:
     with stack.page(at="#user=u4", reduced_motion="reduce") as page:
         page.wait_for_selector("#list li")
-        page.evaluate("window.moved = 0; Element.prototype.animate = () => { window.moved += 1; }")
+        page.evaluate("window.moved = 0; Element.prototype.animate = () => { window.moved += 1; }; 0")
         click_on(page, 0)
         assert page.evaluate("window.moved") == 0
 
