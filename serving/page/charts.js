@@ -56,7 +56,7 @@ export class Chart {
           : { range: (_, __, high) => [0, Math.max(high ?? 0, this.least) * 1.15] },
       },
       axes: [
-        { ...axis, grid: { show: false }, space: 64, size: 28, values: (_, splits) => splits.map((at) => clock.format(at * 1000)) },
+        { ...axis, grid: { show: false }, space: 64, size: 28, incrs: [60, 120, 300, 600], values: (_, splits) => splits.map((at) => clock.format(at * 1000)) },
         {
           ...axis, size: 52, space: 30, ...(this.log && { splits: (_, __, low, high) => decades(low, high) }),
           values: (_, splits) => splits.map((at) => (at ? this.show(at) : "0")),
