@@ -147,7 +147,7 @@ def _clicks(page: BrowserPage, visitors: list[str], random: np.random.Generator)
             page.evaluate("observe(document.getElementById('list'))")
         page.click(f"#list li:nth-child({random.integers(_SHOWN) + 1}) .pick")
         page.wait_for_function("n => window.rounds.length === n", arg=number + 1)
-        page.wait_for_function("!document.getElementById('list').hasAttribute('aria-busy')")
+        page.wait_for_function("() => !document.getElementById('list').hasAttribute('aria-busy')")
     return _rounds(page, len(visitors))[_WARM_UP:]
 
 
