@@ -169,7 +169,8 @@ def _jobs() -> dict[str, Any]:
 def main() -> None:
     parts = {
         "event_path": event_path, "freshness": freshness, "engine": engine, "learning_log": learning_log,
-        "scale": scale, "workers": workers, "replay": replay, "soak": soak, "page": live_page, "run": run, "quality": quality,
+        "scale": scale, "workers": workers, "replay": replay, "soak": soak, "page": live_page, "run": run,
+        "quality": quality,
     }  # fmt: skip
     pages = [parts[name](figures) for name in parts if (figures := _figures(name))]
     disturbed = {options: figures for name, options in CRASHES.items() if (figures := _figures(name))}
