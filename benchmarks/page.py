@@ -47,7 +47,10 @@ const drawn = () => new Promise((done) => requestAnimationFrame(() => {
   channel.port2.postMessage(null);
 }));
 let clicked = 0;
-addEventListener("click", (event) => { clicked = event.timeStamp; }, true);
+// Enter in a field clicks on its form's button too: that is none of ours.
+addEventListener("click", (event) => {
+  if (event.target.closest(".pick, #frame")) clicked = event.timeStamp;
+}, true);
 window.observe = (element) => new MutationObserver(async () => {
   if (!clicked) return;
   const from = clicked;
