@@ -1,7 +1,8 @@
 // The beats of the last ten minutes, and what follows from several of them together.
 
 const KEPT_MS = 600000;
-const SMOOTH = 15; // beats, half a minute: a hit rate of two seconds says little
+const SMOOTH_MS = 30000; // a hit rate of two seconds says little
+const GAP_MS = 8000; // without a beat: no worker was there, and a line is interrupted
 const NOW_MS = 12000; // what the tiles call now
 
 export class Pulse {
@@ -50,9 +51,17 @@ export class Pulse {
 
   /** Columns for a chart: times in s, and what each function makes of a beat and of the half minute up to it. */
   columns(...functions) {
-    const times = this.beats.map((beat) => beat.time / 1000);
-    return [times, ...functions.map((of) =>
-      this.beats.map((beat, place) => of(beat, this.beats.slice(Math.max(0, place - SMOOTH + 1), place + 1))))];
+    const columns = [[], ...functions.map(() => [])];
+    const put = (time, values) => [time / 1000, ...values].forEach((value, column) => columns[column].push(value));
+    this.beats.forEach((beat, place) => {
+      const before = this.beats[place - 1];
+      if (before && beat.time - before.time > GAP_MS) put(before.time + 1, functions.map(() => null));
+      let from = place;
+      while (from > 0 && beat.time - this.beats[from - 1].time < SMOOTH_MS) from -= 1;
+      const half = this.beats.slice(from, place + 1);
+      put(beat.time, functions.map((of) => of(beat, half)));
+    });
+    return columns;
   }
 }
 
