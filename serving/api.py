@@ -15,6 +15,7 @@ from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
 from serving.routes import asking, events, explain, health, items, lists, live, page, stream, users
+from serving.routes.route import Route
 from serving.streams import Streams
 from serving.waiting import Waiting
 from serving.writing import Writing
@@ -69,7 +70,7 @@ def create_app(
             *explain.routes(reader, naming),
             *health.routes(reader),
             *events.routes(publisher, writing.events_at_once, naming),
-            *items.routes(reader, publisher, waiting),
+            *items.routes(reader, publisher, waiting, writing.events_at_once),
             *users.routes(publisher, writing.people, naming),
             *stream.routes(reader, Streams(reader, writing.streams), naming),
             *live.routes(reader, history or (lambda state: ()), naming),
@@ -81,5 +82,18 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
+    if keyring:
+        _document_keys(app)
     app.add_middleware(Edge, keyring or Keyring(), limits or Limits())
     return app
+
+
+def _document_keys(app: FastAPI) -> None:
+    """Let OpenAPI say that an API key is needed, and of which role."""
+    document = app.openapi()
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for route in app.routes:
+        if isinstance(route, Route) and route.role != "open" and route.include_in_schema:
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
+                operation["security"] = [{"key": [route.role]}]

@@ -49,6 +49,36 @@ class Publisher(Protocol):
         ...
 
 
+class Noting:
+    """Notes what was published last through it, of each partition.
+
+    Parameters
+    ----------
+    publisher : Publisher
+        Publishes.
+    """
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._last: dict[tuple[str, int], Place] = {}
+
+    async def publish(self, events: Sequence[Event]) -> list[Place]:
+        """Publish; see :class:`Publisher`."""
+        places = await self._publisher.publish(events)
+        for place in places:
+            key = place.topic, place.partition
+            self._last[key] = max(place, self._last.get(key, place))
+        return places
+
+    async def close(self) -> None:
+        """Do nothing: whoever made the publisher closes it."""
+
+    @property
+    def last(self) -> list[Place]:
+        """The last record of each partition."""
+        return list(self._last.values())
+
+
 class NoPublisher:
     """Stands where there is no Kafka: everything is refused, with the reason.
 

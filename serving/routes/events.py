@@ -28,6 +28,18 @@ KEY = Header(
     description="Names the request: the same body sent again under the same key counts once.",
 )
 _MEDIA_TYPES = ("application/json", JSON_LINES)
+_EXAMPLE = {
+    "token": "kgGTAAIr",
+    "accepted": 2,
+    "refused": [
+        {
+            "index": 1,
+            "reason": "unknown type",
+            "message": "'stare' is none of click, view, play, …",
+            "event": '{"user":"ann","item":"film-7","type":"stare"}',
+        }
+    ],
+}
 _SAID = 3  # refused events that the message of an error names
 
 
@@ -62,13 +74,8 @@ def routes(publisher: Publisher, at_once: int, naming: Naming = as_given) -> lis
         """
         return await published(publisher, request, (Click, Rating, Impression), at_once, naming, key)
 
-    async def items(request: Request) -> Response:
-        """Publish item records, in the form of `POST /events`; each replaces what was known of its item whole."""
-        return await published(publisher, request, (Item,), at_once, naming)
-
     return [
         posting("/events", events, "POST", body("clicks", "ratings", "impressions"), 415),
-        posting("/items", items, "POST", body("items"), 415),
     ]
 
 
@@ -77,7 +84,7 @@ async def published(
     request: Request,
     kinds: Collection[type[Event]],
     at_once: int,
-    naming: Naming,
+    naming: Naming = as_given,
     key: str | None = None,
 ) -> Response:
     """Publish what a request holds, and answer it."""
@@ -108,7 +115,7 @@ def posting(
     """Return a route that publishes."""
     return route(
         path, endpoint, Accepted, *errors, 422, 429, 503, role=role, methods=[method], status_code=202,
-        openapi_extra=openapi,
+        openapi_extra=openapi, example=_EXAMPLE,
     )  # fmt: skip
 
 

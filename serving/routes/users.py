@@ -11,13 +11,26 @@ from starlette.routing import BaseRoute
 
 from contracts.events import UNDO, Click, User
 from serving import bodies
-from serving.keyed import Keyed
+from serving.locks import Locks
 from serving.people import Naming, as_given
 from serving.persons import People
 from serving.publisher import Publisher
 from serving.routes.events import accepted, form, posting
 from serving.routes.parameters import Identifier
 from serving.routes.route import answered, route
+
+_EXAMPLE = {
+    "user": "ann",
+    "attributes": {"city": "Rome"},
+    "namespaces": {
+        "main": {
+            "history": [{"item": "film-7", "time": 1790000000000, "type": "play"}],
+            "earlier": ["film-3"],
+            "list": None,
+            "vector": [0.25, -1.5],
+        }
+    },
+}
 
 
 def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> list[BaseRoute]:
@@ -32,7 +45,7 @@ def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> l
     naming : Naming
         How users are called in the store.
     """
-    locks: Keyed[None] = Keyed()
+    locks = Locks()
 
     def record_of(user: str, fields: Mapping[str, Any]) -> User:
         record = bodies.one(User, fields, "user", user, time.time_ns() // 1_000_000)
@@ -42,7 +55,7 @@ def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> l
     async def put(user: Identifier, request: Request) -> Response:
         """Describe a user by attributes, in place of all earlier ones."""
         record = record_of(user, bodies.fields(await request.body()))
-        async with locks.lock(user):
+        async with locks.of(user):
             return accepted(*await publisher.publish([record]))
 
     async def patch(user: Identifier, request: Request) -> Response:
@@ -52,7 +65,7 @@ def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> l
         attributes does better with PUT.
         """
         change = bodies.fields(await request.body())
-        async with locks.lock(user):
+        async with locks.of(user):
             before = {"attributes": await people.attributes(naming(user))}
             record = record_of(user, bodies.merged(before, change))
             return accepted(*await publisher.publish([record]))
@@ -67,7 +80,7 @@ def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> l
         It is published when this is answered, and done when the workers have read it, within a second or two.
         """
         record = record_of(user, {"forget": True})
-        async with locks.lock(user):
+        async with locks.of(user):
             return accepted(*await publisher.publish([record]))
 
     async def undo(user: Identifier, item: Identifier) -> Response:
@@ -83,5 +96,5 @@ def routes(publisher: Publisher, people: People, naming: Naming = as_given) -> l
         posting("/users/{user:id}", patch, "PATCH", described),
         posting("/users/{user:id}", forget, "DELETE", role="admin"),
         posting("/users/{user:id}/items/{item:id}", undo, "DELETE"),
-        route("/users/{user:id}/export", export, dict[str, Any], 422, 503, role="admin"),
+        route("/users/{user:id}/export", export, dict[str, Any], 422, 503, role="admin", example=_EXAMPLE),
     ]
