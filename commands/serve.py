@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def command(host: str | None, port: int | None, metrics_port: int | None, config: str | None, home: str | None) -> None:
     """Serve lists over HTTP until Ctrl-C.
 
-    Routes: /recommend/USER, /similar/ITEM, /popular, /explain/USER/ITEM and more; /openapi.json describes them.
-    On an address that other machines reach it needs API keys: `headrace key` makes one.
+    The live page is at /. Routes: /recommend/USER, /similar/ITEM, /popular, /explain/USER/ITEM and more; /openapi.json
+    describes them. On an address that other machines reach it needs API keys: `headrace key` makes one.
 
     \b
     Example:
@@ -88,6 +88,7 @@ def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
 
 def application(settings: Settings, url: str, leaving: Callable[[], bool] = lambda: False) -> FastAPI:
     """Return the service as the settings say, on a store; its metrics are exposed where they say so."""
+    from commands.histories import history_of
     from commands.reading import open_reader
     from infra.exposition import expose
     from serving.access import ApiKey, Keyring
@@ -104,7 +105,7 @@ def application(settings: Settings, url: str, leaving: Callable[[], bool] = lamb
     metrics = ServingMetrics(reader)
     expose(metrics.registry, settings.metrics)
     return create_app(
-        reader, serving.fallbacks, naming, Keyring(keys), limits, writing(settings, url), leaving, metrics
+        reader, serving.fallbacks, naming, Keyring(keys), limits, writing(settings, url), leaving, metrics, history_of
     )
 
 

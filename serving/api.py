@@ -10,11 +10,12 @@ from fastapi import FastAPI
 from serving import problems
 from serving.access import Keyring
 from serving.edge import Edge, Limits
+from serving.live import History
 from serving.metrics import Measured, ServingMetrics
 from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
-from serving.routes import asking, events, explain, health, items, lists, stream, users
+from serving.routes import asking, events, explain, health, items, lists, live, page, stream, users
 from serving.routes.route import Route
 from serving.streams import Streams
 from serving.waiting import Waiting
@@ -32,6 +33,7 @@ def create_app(
     writing: Writing | None = None,
     leaving: Callable[[], bool] = lambda: False,
     metrics: ServingMetrics | None = None,
+    history: History | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -53,6 +55,8 @@ def create_app(
         Whether the service is about to end: then it is not ready, though it still answers.
     metrics : ServingMetrics, optional
         Where requests are counted.
+    history : History, optional
+        Reads users' stored states; without it nothing is said of what they did.
     """
     writing = writing or Writing()
     publisher = writing.publisher
@@ -77,6 +81,8 @@ def create_app(
             *users.routes(publisher, writing.people, naming),
             *stream.routes(reader, Streams(reader, writing.streams), naming),
             *health.routes(reader, leaving, metrics),
+            *live.routes(reader, history or (lambda state: ()), naming),
+            *page.routes(),
         ],
         lifespan=lifespan,
         redirect_slashes=False,

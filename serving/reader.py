@@ -272,6 +272,10 @@ class Reader:
         keys = await self._scan(f"{head}*")
         return sorted(unquote(key.removeprefix(head).removesuffix("}"), errors="surrogatepass") for key in keys)
 
+    async def asked(self, *commands: Command) -> Any:
+        """Return what Redis answers to the last of some commands that only read."""
+        return await self._ask(*commands)
+
     async def _scan(self, pattern: str) -> set[str]:
         names: set[bytes] = set()
         cursor = b"0"

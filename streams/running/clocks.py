@@ -107,6 +107,7 @@ class Clocks(mode.Service):
             learned=items.events,
             barrier_age_ms=round((time.monotonic() - parts.barrier.passed_at) * 1000),
             items=items.catalogue.items,
+            coverage=parts.lists.coverage(),
             scorers=items.scorers(),
             resident_users=len(parts.engine.users),
             resident_mb=resident_mb(),

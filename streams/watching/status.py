@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,16 @@ class Histogram:
         """Add durations in ms, shape (n,)."""
         bins = np.log(np.maximum(milliseconds, 0.1) / 0.1) / self._BASE
         self._counts += np.bincount(np.minimum(bins.astype(np.int64), 359), minlength=360)
+
+    @property
+    def bins(self) -> dict[str, int]:
+        """How many durations lie in each bin that has any."""
+        return {str(place): int(self._counts[place]) for place in np.flatnonzero(self._counts)}
+
+    def merge(self, bins: Mapping[str, int], without: Mapping[str, int]) -> None:
+        """Add what another histogram's :attr:`bins` have more than they had before."""
+        for place, count in bins.items():
+            self._counts[int(place)] += count - without.get(place, 0)
 
     def percentile(self, share: float) -> float | None:
         """Return the duration in ms that a share of all stays below; None without any."""
@@ -154,6 +164,7 @@ class Status:
             "events_per_second": round(self.events_applied / seconds, 1) if seconds > 0 else None,
             "freshness_ms_p50": self.freshness.percentile(0.5),
             "freshness_ms_p99": self.freshness.percentile(0.99),
+            "freshness_bins": self.freshness.bins,
             "scored": self.quality.scored,
             "hits_at_10": {
                 "blend": self.quality.hits,
