@@ -58,7 +58,7 @@ def _measure(place: Place, stream: Stream, rounds: int, users: int, warm_up: int
     control = Control("freshness")
     place.publish(stream.items)
     place.publish(stream.clicks(0, warm_up))
-    with running_worker(place) as worker, running_service(place) as service:
+    with running_worker(place.settings) as worker, running_service(place) as service:
         worker.wait_until_done(warm_up)
         controls = [control.freshness(place, _CONTROL_EVENTS, _CONTROL_RATE)]
         people = [f"reader{number}" for number in range(users)]

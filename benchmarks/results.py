@@ -11,6 +11,7 @@ python -m benchmarks.crash --data FOLDER --broker-kills 5 --redis-kills 5 --json
 python -m benchmarks.workers --json benchmarks/results/workers.json
 python -m benchmarks.replay --data FOLDER --json benchmarks/results/replay.json
 python -m benchmarks.soak --json benchmarks/results/soak.json
+python -m benchmarks.page --json benchmarks/results/page.json
 headrace run --fresh --data FOLDER --json benchmarks/results/run.json
 headrace run --fresh --data FOLDER --rate 200 --json benchmarks/results/run-200.json      # and --rate 2000
 python -m benchmarks.quality --data FOLDER --json benchmarks/results/quality.json
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.parts.durable_page import crashes, replay, soak, workers
+from benchmarks.parts.live_page import live_page
 from benchmarks.parts.quality_page import pace, quality
 from benchmarks.parts.scale_page import scale
 from benchmarks.parts.tables import table
@@ -167,7 +169,8 @@ def _jobs() -> dict[str, Any]:
 def main() -> None:
     parts = {
         "event_path": event_path, "freshness": freshness, "engine": engine, "learning_log": learning_log,
-        "scale": scale, "workers": workers, "replay": replay, "soak": soak, "run": run, "quality": quality,
+        "scale": scale, "workers": workers, "replay": replay, "soak": soak, "page": live_page, "run": run,
+        "quality": quality,
     }  # fmt: skip
     pages = [parts[name](figures) for name in parts if (figures := _figures(name))]
     disturbed = {options: figures for name, options in CRASHES.items() if (figures := _figures(name))}

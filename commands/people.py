@@ -14,6 +14,8 @@ from infra.settings import Settings
 from serving.persons import Unanswered
 
 T = TypeVar("T")
+_LOOKED_UP_S = 5.0
+_EXPORTED_S = 120.0
 
 
 def exported(settings: Settings, user: str) -> dict[str, Any]:
@@ -76,23 +78,29 @@ class PeopleOf:
     async def attributes(self, user: str) -> dict[str, Any]:
         """Return what he was last described as."""
         async with self._reading:
-            return await _answer(asyncio.to_thread(described, self._settings, user))
+            return await _answer(asyncio.to_thread(described, self._settings, user), _LOOKED_UP_S)
 
     async def described(self, users: Collection[str]) -> dict[str, dict[str, Any]]:
         """Return what those of several users were last described as who were."""
         async with self._reading:
-            return await _answer(asyncio.to_thread(all_described, self._settings, users))
+            return await _answer(asyncio.to_thread(all_described, self._settings, users), _LOOKED_UP_S)
 
     async def export(self, user: str) -> dict[str, Any]:
         """Return all that is kept of him."""
         async with self._exporting:
-            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                loop = asyncio.get_running_loop()
-                return await _answer(loop.run_in_executor(pool, exported, self._settings, user))
+            return await _answer(asyncio.to_thread(_apart, self._settings, user), _EXPORTED_S)
 
 
-async def _answer(asked: Awaitable[T]) -> T:
+def _apart(settings: Settings, user: str) -> dict[str, Any]:
+    """Return :func:`exported`, from a process of its own; blocks."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(exported, settings, user).result()
+
+
+async def _answer(asked: Awaitable[T], seconds: float) -> T:
     try:
-        return await asked
+        return await asyncio.wait_for(asked, seconds)
+    except TimeoutError as error:
+        raise Unanswered(f"there was no answer within {seconds:.0f} s; does Kafka run?") from error
     except (HeadraceError, BrokenProcessPool) as error:
         raise Unanswered(str(error)) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import orjson
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 SHARED = ("popular", "trending", "latest")
 """The lists for everybody."""
+BEATS, BEAT_MS = 300, 2000
+"""Of a namespace's pulse: how many are kept, ten minutes, and the time between two."""
 _VECTOR_HEADER = struct.Struct("<BBH")  # format version, element kind (1 = float16), dimensions
 _VECTOR_VERSION = 1
 
@@ -47,6 +49,10 @@ class Keys:
         self.workers = (
             f"{self._root}:workers"  # hash: worker → JSON, what it says of itself, ``streams.watching.status``
         )
+        self.pulse = (
+            f"{self._root}:pulse"  # list, JSON: what all workers did, a beat every 2 s, ``streams.watching.pulse``
+        )
+        self.names = f"{self._root}:names"  # private, hash: item key as :func:`name_field` → the item's id
         self.categories = f"{self._root}:categories"  # set: categories that have lists of their own, see :meth:`shared`
         self.partitions = f"{self._root}:partitions"  # private, integer: how many the users were shared out among
         self.sources = f"{self._root}:sources"  # private, hash: topic → Kafka's id of the one that states contain
@@ -57,8 +63,15 @@ class Keys:
         """String, JSON, TTL: the user's list, see :func:`encode_list`. A missing key means a new user."""
         return f"{self._top}{_escape(user)}}}"
 
+    def user_of(self, top: str) -> str:
+        """Return whose list stands under a key of :meth:`top`."""
+        return unquote(top.removeprefix(self._top).removesuffix("}"), errors="surrogatepass")
+
     def similar(self, item: str) -> str:
-        """String, JSON: ``{"items", "scores", "time"}``, the item's neighbours."""
+        """String, JSON: ``{"items", "scores", "time", "after", "before"}``, the item's neighbours.
+
+        Of the first, how often people had each after the item and before it, within ten items; the k-th counts 1/k.
+        """
         return f"{self._root}:similar:{{{_escape(item)}}}"
 
     def shared(self, name: str, category: str | None = None) -> str:
@@ -145,6 +158,11 @@ def encode_list(
     if ratings is not None:
         body["ratings"] = ratings
     return orjson.dumps(body)
+
+
+def name_field(key: int) -> str:
+    """Return the field of ``names`` that holds the id of the item with this key."""
+    return f"{key:016x}"
 
 
 def encode_vector(vector: NDArray[np.float32]) -> bytes:

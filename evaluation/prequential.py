@@ -23,13 +23,13 @@ class Prequential:
 
     Attributes
     ----------
-    scored : int
-        Events that were ranked.
+    scored, hits : int
+        Events that were ranked, and those whose item was among the first k.
     """
 
     k: int = 10
     scored: int = 0
-    _hits: int = 0
+    hits: int = 0
     _gain: float = 0.0
     _reciprocal: float = 0.0
 
@@ -37,14 +37,14 @@ class Prequential:
         """Add events by the rank of their items, 1 = best, shape (m,)."""
         hit = ranks <= self.k
         self.scored += len(ranks)
-        self._hits += int(hit.sum())
+        self.hits += int(hit.sum())
         self._gain += float((1.0 / np.log2(ranks[hit] + 1.0)).sum())
         self._reciprocal += float((1.0 / ranks).sum())
 
     @property
     def hit_rate(self) -> float:
         """Share of events whose item was among the first k; with one item per event this is recall@k too."""
-        return self._hits / self.scored if self.scored else 0.0
+        return self.hits / self.scored if self.scored else 0.0
 
     @property
     def ndcg(self) -> float:

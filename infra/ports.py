@@ -29,12 +29,24 @@ def answers(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _is_free(port: int) -> bool:
+def free_port(host: str, wanted: int) -> int:
+    """Return a port of an address that nobody has: the wanted one if it is free, else any."""
+    if wanted and _is_free(wanted, host):
+        return wanted
+    with socket.create_server((host, 0), family=_family(host)) as server:
+        return int(server.getsockname()[1])
+
+
+def _is_free(port: int, host: str = HOST) -> bool:
     try:
-        socket.create_server((HOST, port)).close()
+        socket.create_server((host, port), family=_family(host)).close()
     except (OSError, OverflowError):
         return False
     return True
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
 
 
 def _free_ports(count: int) -> list[int]:

@@ -113,12 +113,16 @@ async def answer(reader: Reader, keys: Keys, sources: Sequence[Source], wishes: 
 async def for_all(reader: Reader, keys: Keys, wishes: Wishes, names: Sequence[str] = FALLBACKS) -> list[Source]:
     """Return what a new user is shown: where he wants categories, first what is on their own lists, then the others."""
     found: dict[str, ItemList] = {}
-    for category in (*sorted(wishes.categories), None):
-        for name, listed in zip(names, await reader.shared(names, category, keys), strict=True):
-            if listed is not None:
-                before = found.get(name, ItemList([], [], listed.time))
-                found[name] = ItemList(before.items + listed.items, before.scores + listed.scores, before.time)
+    wanted = [(name, category) for category in (*sorted(wishes.categories), None) for name in names]
+    for (name, _), listed in zip(wanted, await reader.shared_of(wanted, keys), strict=True):
+        if listed is not None:
+            before = found.get(name)
+            found[name] = listed if before is None else _after(before, listed)
     return [shared(name, found[name]) for name in names if name in found]
+
+
+def _after(before: ItemList, listed: ItemList) -> ItemList:
+    return ItemList(before.items + listed.items, before.scores + listed.scores, before.time)
 
 
 async def similar(reader: Reader, item: str, wishes: Wishes = ANY, namespace: str | None = None) -> Listing:

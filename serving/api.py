@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -11,11 +11,14 @@ from serving import problems
 from serving.access import Keyring
 from serving.catalogue import Catalogue
 from serving.edge import Edge, Limits
+from serving.live import History
+from serving.metrics import Measured, ServingMetrics
 from serving.people import Naming, as_given
 from serving.profiles import Profiles
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
-from serving.routes import asking, events, explain, gorse, health, items, lists, stream, users
+from serving.routes import asking, events, explain, gorse, health, items, lists, live, page, stream, users
+from serving.routes.route import Route
 from serving.streams import Streams
 from serving.waiting import Waiting
 from serving.writing import Writing
@@ -30,6 +33,9 @@ def create_app(
     keyring: Keyring | None = None,
     limits: Limits | None = None,
     writing: Writing | None = None,
+    leaving: Callable[[], bool] = lambda: False,
+    metrics: ServingMetrics | None = None,
+    history: History | None = None,
     gorse_types: Mapping[str, str] | None = None,
 ) -> FastAPI:
     """Build the application.
@@ -48,6 +54,12 @@ def create_app(
         What a request may be.
     writing : Writing, optional
         Where what is published goes; without it every such request is refused.
+    leaving : callable
+        Whether the service is about to end: then it is not ready, though it still answers.
+    metrics : ServingMetrics, optional
+        Where requests are counted.
+    history : History, optional
+        Reads users' stored states; without it nothing is said of what they did.
     gorse_types : mapping of str to str, optional
         Offer Gorse's interface too; these names of feedback, beside ours, are known.
     """
@@ -57,9 +69,10 @@ def create_app(
     catalogue, profiles = Catalogue(reader, publisher, waiting), Profiles(publisher, writing.people, naming)
     at_once, lexicon = writing.events_at_once, writing.lexicon
     others = []
+    history = history or (lambda state: ())
     if gorse_types is not None:
-        parts = (reader, waiting, publisher, catalogue, profiles, lexicon, fallbacks, naming, gorse_types, at_once)
-        others = gorse.routes(gorse.Gorse(*parts))
+        parts = (reader, waiting, publisher, catalogue, profiles, lexicon, history, fallbacks, naming, gorse_types)
+        others = gorse.routes(gorse.Gorse(*parts, at_once))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -67,6 +80,7 @@ def create_app(
             yield
         await publisher.close()
 
+    metrics = metrics or ServingMetrics(reader)
     app = FastAPI(
         title="Headrace",
         description=DESCRIPTION,
@@ -74,11 +88,13 @@ def create_app(
             *lists.routes(reader, waiting, fallbacks, naming),
             *asking.routes(reader, lexicon, fallbacks, naming),
             *explain.routes(reader, naming),
-            *health.routes(reader),
             *events.routes(publisher, at_once, naming),
             *items.routes(catalogue, at_once),
             *users.routes(profiles),
             *stream.routes(reader, Streams(reader, writing.streams), naming),
+            *health.routes(reader, leaving, metrics),
+            *live.routes(reader, history, naming),
+            *page.routes(),
             *others,
         ],
         lifespan=lifespan,
@@ -87,5 +103,19 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
+    if keyring:
+        _document_keys(app)
     app.add_middleware(Edge, keyring or Keyring(), limits or Limits())
+    app.add_middleware(Measured, metrics=metrics)  # around the edge: what that refuses is counted too
     return app
+
+
+def _document_keys(app: FastAPI) -> None:
+    """Let OpenAPI say that an API key is needed, and of which role."""
+    document = app.openapi()
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for route in app.routes:
+        if isinstance(route, Route) and route.role != "open" and route.include_in_schema:
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
+                operation["security"] = [{"key": [route.role]}]

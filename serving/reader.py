@@ -22,6 +22,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from contracts.redis import Keys, decode_vector
 from serving.coalesce import Coalesced
+from serving.patience import patience
 from serving.postings import record
 from serving.values import ItemList, ItemRecord, UserList, V, WorkerStatus, decode
 
@@ -69,6 +70,11 @@ class Reader:
         The namespace to read as long as ``headrace:active`` names none.
     follow_s : float
         How often to look whether another namespace has become the active one, in seconds.
+
+    Attributes
+    ----------
+    failures : int
+        Questions that were not answered, or not in time.
     """
 
     def __init__(self, url: str, prefix: str = "headrace", namespace: str = "main", follow_s: float = FOLLOW_S) -> None:
@@ -83,6 +89,7 @@ class Reader:
         self._follow_s = follow_s
         self._follow_at = 0.0  # monotonic seconds
         self._known: dict[str, bool] = {}  # item → whether it is withheld
+        self.failures = 0
         self._decoded: dict[str, tuple[bytes | None, ItemList | None]] = {}  # lists for everybody: as read, decoded
         self._tracked = False  # whether Redis says so when that changes
         # As redis-py's own client-side cache does it; for asyncio it has none.
@@ -131,7 +138,9 @@ class Reader:
     async def heads(self, users: Sequence[str]) -> list[bytes]:
         """Return how each user's own list begins: with its version; empty where there is none."""
         keys = await self._followed()
-        return await asyncio.gather(*(self._ask(("GETRANGE", keys.top(user), 0, HEAD)) for user in users))
+        asked = (self._ask(("GETRANGE", keys.top(user), 0, HEAD)) for user in users)
+        heads: list[bytes] = await asyncio.gather(*asked)
+        return heads
 
     async def similar(self, item: str, keys: Keys | None = None) -> ItemList | None:
         """Return the item's neighbours, or ``None`` when none are known."""
@@ -142,9 +151,12 @@ class Reader:
         self, names: Sequence[str], category: str | None = None, keys: Keys | None = None
     ) -> list[ItemList | None]:
         """Return the shared lists of these names, e.g. ``popular``, of a category or of all; ``None`` where absent."""
-        keys = keys or await self._followed()
-        names = [keys.shared(name, category) for name in names]
-        return [self._shared(key, value) for key, value in zip(names, await self._values(names), strict=True)]
+        return await self.shared_of([(name, category) for name in names], keys or await self._followed())
+
+    async def shared_of(self, wanted: Sequence[tuple[str, str | None]], keys: Keys) -> list[ItemList | None]:
+        """Return the shared lists of these (name, category), category ``None`` = of all; ``None`` where absent."""
+        places = [keys.shared(name, category) for name, category in wanted]
+        return [self._shared(key, value) for key, value in zip(places, await self._values(places), strict=True)]
 
     def _shared(self, key: str, value: bytes | None) -> ItemList | None:
         # Asked for again and again and changed once a second: the last that was read is kept decoded.
@@ -209,6 +221,9 @@ class Reader:
             Of the topic of items.
         """
         keys = await self._followed()
+        # Whoever names others waits in vain, and costs nobody anything by it.
+        exist = range(int(await self._ask(("GET", keys.partitions)) or 0))
+        partitions, items = (sorted(number for number in given if number in exist) for given in (partitions, items))
         # Items first: of user-keyed topics the same hashes say up to where states are durable, which comes later.
         wanted = [(number, keys.applied(number)) for number in items]
         wanted += [(number, keys.watermark(number)) for number in partitions]
@@ -257,6 +272,10 @@ class Reader:
         head = (await self._followed()).top("").removesuffix("}")
         keys = await self._scan(f"{head}*")
         return sorted(unquote(key.removeprefix(head).removesuffix("}"), errors="surrogatepass") for key in keys)
+
+    async def asked(self, *commands: Command) -> Any:
+        """Return what Redis answers to the last of some commands that only read."""
+        return await self._ask(*commands)
 
     async def walk(self, of: Literal["item", "top"], cursor: str, most: int) -> tuple[list[str], str]:
         """Return ids of items that have a record, or of users who have a list, and where to go on; empty = nowhere.
@@ -307,13 +326,15 @@ class Reader:
         try:
             return await self._questions.ask(commands)
         except TimeoutError as error:
+            self.failures += 1
             raise StoreUnavailable(f"Redis did not answer within {TIMEOUT_S} s") from error
         except (RedisError, OSError) as error:
+            self.failures += 1
             raise StoreUnavailable(f"Redis cannot be read: {error}") from error
 
     async def _exchange(self, questions: list[tuple[Command, ...]]) -> list[Any]:
         reused = self._connection.is_connected
-        async with asyncio.timeout(TIMEOUT_S):
+        async with patience(TIMEOUT_S):
             try:
                 return await self._round_trip(questions)
             except (RedisError, OSError):

@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 import redis
 
-from contracts.redis import SHARED, Keys
+from contracts.events import item_key
+from contracts.redis import BEATS, SHARED, Keys, name_field
 from serving.fence import Command, Epochs, Fence, Step
 from serving.postings import SEARCH_TERMS, Page, Postings
 
@@ -236,8 +237,13 @@ class Store:
         ``written`` says up to which position of the learning log all of them are.
         """
         keys = self._keys
+        gone, similar = list(gone), list(similar)
         commands: list[Command] = [("DEL", keys.similar(item), keys.item_vector(item)) for item in gone]
+        commands += _members("HDEL", keys.names, [name_field(item_key(item)) for item in gone])
         commands += [("SET", keys.similar(item), value) for item, value in similar]
+        # Each is a field and a value, an even number at once.
+        named = [word for item, _ in similar for word in (name_field(item_key(item)), item)]
+        commands += _members("HSET", keys.names, named)
         commands += [("SET", keys.item_vector(item), value) for item, value in vectors]
         return self._write_for_all(commands + self._written(written), epoch)
 
@@ -260,6 +266,11 @@ class Store:
     def withhold(self, items: Sequence[str], epoch: int | None) -> bool:
         """Add items to those that must not be shown."""
         return self._write_for_all(_members("SADD", self._keys.withheld, items), epoch)
+
+    def write_beat(self, beat: bytes, epoch: int | None) -> bool:
+        """Add a beat to the namespace's pulse and let the oldest go, see ``streams.watching.pulse``."""
+        pulse = self._keys.pulse
+        return self._write_for_all([("RPUSH", pulse, beat), ("LTRIM", pulse, -BEATS, -1)], epoch)
 
     # What every worker writes of itself.
 

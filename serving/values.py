@@ -27,6 +27,8 @@ class ItemList(msgspec.Struct, gc=False):
     items: list[str]
     scores: list[float]
     time: int  # ms since the epoch
+    after: list[float] = []  # of an item's first neighbours: how often people had each after it …
+    before: list[float] = []  # … and before it
 
 
 class ItemRecord(msgspec.Struct, gc=False):

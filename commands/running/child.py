@@ -1,6 +1,6 @@
-"""The worker of ``headrace run``: a child process that compiles while the broker starts, and then waits for a word.
+"""Processes of ``headrace run``; its worker compiles while the broker starts, then waits for a word, and comes back.
 
-When it crashes, it is started again.
+A worker that crashes is started again.
 """
 
 from __future__ import annotations
@@ -25,13 +25,68 @@ _STOP_S = 60.0  # for what is in flight, a barrier and a checkpoint, on a busy m
 # More crashes in turn than it takes to find an event that ends every worker, see streams.applying.attempts.
 _CRASHES = 6
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0)
+_OWN = re.compile(r"headrace \w+: .*")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # Faust hides the cursor, whatever it writes to
 _STEADY_S = 60.0  # after such a life the next crash counts as the first
 # As the worker has it for matrix products; it must stand before NumPy is imported.
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 
 
-class WorkerChild:
+class Child:
+    """A process of ours that ends when we do, even by a crash, and whose last words are kept.
+
+    Parameters
+    ----------
+    command : list of str
+    """
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+
+    def __enter__(self) -> Self:
+        self._log = tempfile.TemporaryFile()
+        self._spawn()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.stop()
+        finally:  # after an error at once: nothing is lost by a kill
+            self._child.kill()
+            self._child.wait()
+            self._log.close()
+
+    def stop(self) -> None:
+        """Let the process end in order; wait for that."""
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_STOP_S)
+
+    def _spawn(self) -> None:
+        self._begin = self._log.seek(0, os.SEEK_END)  # of the words of this one
+        self._started = time.time()
+        self._child = subprocess.Popen(
+            _tied_to_us(self._command),
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # Ctrl-C is for us; we end the child in order
+            env=os.environ | _ONE_THREAD,
+        )
+
+    def _last_words(self) -> str:
+        self._log.seek(self._begin)
+        text = _ESCAPES.sub("", self._log.read().decode("utf-8", "replace"))
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        own = [found[0] for line in lines if (found := _OWN.search(line))]  # behind the time and the level
+        return (own or lines or ["none"])[-1]
+
+
+class WorkerChild(Child):
     """Runs ``headrace worker`` with the given options from :meth:`go` on, and ends it after the block.
 
     Parameters
@@ -54,40 +109,15 @@ class WorkerChild:
             self.name = settings.worker.instance or f"{socket.gethostname()}-run"
             options = [*options, "--instance", self.name]
         self._static = bool(self.name)
-        self._command = [sys.executable, "-P", "-m", "commands.running.child", "worker", *options]
+        super().__init__([sys.executable, "-P", "-m", "commands.running.child", "worker", *options])
         self._kept = False
         self._crashes = 0
         self._due: float | None = None  # when the next one starts, while none runs
 
-    def __enter__(self) -> Self:
-        self._log = tempfile.TemporaryFile()
-        self._spawn()
-        return self
-
     def _spawn(self) -> None:
-        self._begin = self._log.seek(0, os.SEEK_END)  # of the words of this one
-        self._started = time.time()
-        self._child = subprocess.Popen(
-            _tied_to_us(self._command),
-            stdin=subprocess.PIPE,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,  # Ctrl-C is for us; we end the child in order
-            env=os.environ | _ONE_THREAD,
-        )
+        super()._spawn()
         if not self._static:
             self.name = f"{socket.gethostname()}-{self._child.pid}"
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is None:
-                self.stop()
-        finally:  # after an error at once: a worker loses nothing by being killed
-            self._child.kill()
-            self._child.wait()
-            self._log.close()
 
     def has_said(self, report: dict[str, Any]) -> bool:
         """Whether a report under its name is its own, not that of a worker which had that name before."""
@@ -130,20 +160,6 @@ class WorkerChild:
         pause = _PAUSES_S[self._crashes - 1]
         self._due = time.monotonic() + pause
         return f"The worker has crashed with {said}. It is started again" + (f" in {pause:g} s." if pause else ".")
-
-    def stop(self) -> None:
-        """Let the worker leave with everything durable; wait for that."""
-        if self._child.poll() is None:
-            self._child.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(_STOP_S)
-
-    def _last_words(self) -> str:
-        self._log.seek(self._begin)
-        text = _ESCAPES.sub("", self._log.read().decode("utf-8", "replace"))
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        own = [line for line in lines if line.startswith("headrace")]
-        return (own or lines or ["none"])[-1]
 
 
 def _tied_to_us(command: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Broker, store, topics and one worker on this machine, for as long as a command needs them."""
+"""Broker, store, topics, one worker and the HTTP service on this machine, for as long as a command needs them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from rich.console import Console
 from commands.reading import ask
 from commands.running.child import WorkerChild
 from commands.running.live import step
+from commands.running.service import ServiceChild
 from infra.errors import StoreError
 from infra.jars import kafka_jars
 from infra.local import LocalServices
 from infra.settings import Settings
 from streams.kafka.admin import ensure_topics
 
-_LOOK_S = 0.05
+_LOOK_S, _STAY_S = 0.05, 0.5
 
 
 class Deployment:
@@ -38,6 +39,8 @@ class Deployment:
     ----------
     settings : Settings
         Within the block: with the addresses of broker and store.
+    page : str
+        Within the block: the address of the live page.
     """
 
     def __init__(self, settings: Settings, options: list[str], fresh: bool, console: Console) -> None:
@@ -45,6 +48,9 @@ class Deployment:
         self._console = console
         self._services = LocalServices(settings, fresh=fresh)
         self._worker = WorkerChild(settings, options)
+        self._options = options
+        self._service: ServiceChild | None = None
+        self.page = ""
         self._running = ExitStack()
         self._report: dict[str, Any] = {}
 
@@ -58,12 +64,17 @@ class Deployment:
                 done.append(f"{self.settings.kafka.bootstrap} and {self.settings.redis.url}")
             with step(self._console, "Topics") as done:
                 done += ensure_topics(self.settings)
+            service = stack.enter_context(ServiceChild(self.settings, self._options))
             with step(self._console, "Worker", "its first start compiles, for half a minute"):
                 self._worker.go()
                 while not self.report().get("partitions"):
                     self.check()
                     time.sleep(_LOOK_S)
                 self._worker.keep()
+            with step(self._console, "Live page") as done:
+                service.wait()
+                done.append(service.url)
+            self._service, self.page = service, service.url
             self._running = stack.pop_all()
         return self
 
@@ -73,7 +84,7 @@ class Deployment:
         self._running.__exit__(kind, error, trace)
 
     def check(self) -> None:
-        """Start the worker again when it has crashed, and say so; raise when the broker or the store has ended.
+        """Start the worker again when it has crashed, and say so; raise when the service, broker or store has ended.
 
         Raises
         ------
@@ -84,6 +95,20 @@ class Deployment:
         said = self._worker.check()
         if said:
             self._console.print(said, style="yellow")
+        if self._service:
+            self._service.check()
+
+    def stay(self) -> None:
+        """Wait until something ends by itself, or a signal interrupts.
+
+        Raises
+        ------
+        HeadraceError
+            As :meth:`check`.
+        """
+        while True:
+            self.check()
+            time.sleep(_STAY_S)
 
     def report(self) -> dict[str, Any]:
         """Return what the worker last said of itself (``streams.watching.status``); nothing before its first word."""

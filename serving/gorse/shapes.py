@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from contracts.events import TYPES, Click, InvalidEvent, Rating
 from serving import bodies
 from serving.gorse import labels
+from serving.live import Event
 from serving.recommend import Recommendation
 
 RATING = "rating"
@@ -160,14 +161,14 @@ def event_of(feedback: Feedback, types: Mapping[str, str], now: int) -> Click | 
     return bodies.one(Click, fields, "user", feedback.UserId, now)
 
 
-def feedback_of(user: str, entry: Mapping[str, Any], name: str | None = None) -> dict[str, Any]:
+def feedback_of(user: str, event: Event, name: str | None = None) -> dict[str, Any]:
     """Return an event of a user's history as feedback, of its own type or as it is called."""
     return {
-        "FeedbackType": name or entry.get("type", "click"),
+        "FeedbackType": name or event.type,
         "UserId": user,
-        "ItemId": entry["item"],
-        "Value": entry.get("rating") or 0,
-        "Timestamp": timestamp(entry["time"]),
+        "ItemId": event.item or "",  # one that is not known any more
+        "Value": event.rating or 0,
+        "Timestamp": timestamp(event.time),
         "Comment": "",
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time as clock
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 import xxhash
 from fastapi import Response
 
+_SANE = re.compile("[0-9A-Za-z.-]{1,64}")  # of what may stand in a header
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
     200: {
         "headers": {
@@ -52,7 +54,7 @@ def tag_of(payload: bytes, version: str | None) -> str:
     The version alone would not do: an item that is withheld leaves the answer and not the list.
     """
     digest = xxhash.xxh3_64_hexdigest(payload)
-    return f'"{digest}"' if version is None else f'"{version}-{digest}"'
+    return f'"{version}-{digest}"' if version is not None and _SANE.fullmatch(version) else f'"{digest}"'
 
 
 def names(tags: str, etag: str) -> bool:

@@ -28,6 +28,18 @@ KEY = Header(
     description="Names the request: the same body sent again under the same key counts once.",
 )
 _MEDIA_TYPES = ("application/json", JSON_LINES)
+_EXAMPLE = {
+    "token": "kgGTAAIr",
+    "accepted": 2,
+    "refused": [
+        {
+            "index": 1,
+            "reason": "unknown type",
+            "message": "'stare' is none of click, view, play, …",
+            "event": '{"user":"ann","item":"film-7","type":"stare"}',
+        }
+    ],
+}
 _SAID = 3  # refused events that the message of an error names
 
 
@@ -103,7 +115,7 @@ def posting(
     """Return a route that publishes."""
     return route(
         path, endpoint, Accepted, *errors, 422, 429, 503, role=role, methods=[method], status_code=202,
-        openapi_extra=openapi,
+        openapi_extra=openapi, example=_EXAMPLE,
     )  # fmt: skip
 
 

@@ -16,12 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from contracts.tokens import Place
-from serving import answers, bodies
+from serving import answers, bodies, live
 from serving.access import Role
 from serving.catalogue import Catalogue
 from serving.edge import admit
 from serving.gorse import shapes
 from serving.lexicon import Lexicon
+from serving.live import History
 from serving.people import Naming, as_given
 from serving.profiles import Profiles
 from serving.publisher import Publisher
@@ -62,6 +63,8 @@ class Gorse:
     catalogue : Catalogue
     profiles : Profiles
     lexicon : Lexicon
+    history : History
+        Reads what a user's stored state remembers.
     fallbacks : sequence of str
         What is shown to a user who has no list, in this order.
     naming : Naming
@@ -77,6 +80,7 @@ class Gorse:
     catalogue: Catalogue
     profiles: Profiles
     lexicon: Lexicon
+    history: History
     fallbacks: Sequence[str] = FALLBACKS
     naming: Naming = as_given
     types: Mapping[str, str] = field(default_factory=dict)
@@ -306,25 +310,22 @@ def _feedback(gorse: Gorse) -> list[BaseRoute]:
         return await _written(gorse, 1, await gorse.profiles.undo(user, item))
 
     async def of_user(user: Identifier) -> Response:
-        """Return what a user did lately, oldest first; takes seconds."""
-        return answered([shapes.feedback_of(user, entry) for entry in await history(user)])
+        """Return what a user did lately, oldest first."""
+        return answered([shapes.feedback_of(user, event) for event in await history(user)])
 
     async def of_type(user: Identifier, type: Identifier) -> Response:
-        """Return what a user did lately that is of a type, oldest first; takes seconds."""
+        """Return what a user did lately that is of a type, oldest first."""
         wanted = shapes.type_of(type, gorse.types)
-        own = [entry for entry in await history(user) if entry.get("type", "click") == wanted]
-        return answered([shapes.feedback_of(user, entry, type) for entry in own])
+        own = [event for event in await history(user) if event.type == wanted]
+        return answered([shapes.feedback_of(user, event, type) for event in own])
 
     async def of_item(user: Identifier, item: Identifier) -> Response:
-        """Return what a user did lately with an item, oldest first; takes seconds."""
-        own = [entry for entry in await history(user) if str(entry["item"]) == item]
-        return answered([shapes.feedback_of(user, entry) for entry in own])
+        """Return what a user did lately with an item, oldest first."""
+        return answered([shapes.feedback_of(user, event) for event in await history(user) if event.item == item])
 
-    async def history(user: str) -> list[dict[str, Any]]:
-        namespace = (await gorse.reader.namespace()).namespace
-        exported = await gorse.profiles.export(user)
-        found: list[dict[str, Any]] = exported["namespaces"].get(namespace, {}).get("history", [])
-        return found
+    async def history(user: str) -> list[live.Event]:
+        found = await live.visitor(gorse.reader, gorse.naming(user), gorse.history, MAX_RECENT)
+        return found.events[::-1]
 
     several, pair = list[shapes.Feedback], "/api/feedback/{user:id}/{item:id}"
     return [

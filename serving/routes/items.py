@@ -14,6 +14,8 @@ from serving.routes.events import accepted, body, form, posting, published
 from serving.routes.parameters import Identifier
 from serving.routes.route import answered, route
 
+_EXAMPLE = {"item": "6", "title": "Heat (1995)", "categories": ["Action", "Crime", "Thriller"]}
+
 
 def routes(catalogue: Catalogue, at_once: int) -> list[BaseRoute]:
     """Return the routes.
@@ -48,7 +50,7 @@ def routes(catalogue: Catalogue, at_once: int) -> list[BaseRoute]:
 
     path, record_form = "/items/{item:id}", form("items", "item", "deleted")
     return [
-        route(path, get, dict[str, Any], 404, 422, 503, role="read"),
+        route(path, get, dict[str, Any], 404, 422, 503, role="read", example=_EXAMPLE),
         posting("/items", items, "POST", body("items"), 415),
         posting(path, put, "PUT", record_form),
         posting(path, patch, "PATCH", record_form, 404),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from urllib.parse import quote, unquote
 
 from fastapi import Header, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.convertors import Convertor, register_url_convertor
 
 from contracts.events import MAX_ID_BYTES
@@ -16,7 +16,8 @@ from serving.recommend import Wishes
 
 DEFAULT_N = 10
 MAX_N = 1000  # no list is longer
-MAX_NAMED = 1000  # ids or names in one parameter
+MAX_NAMED = 1000  # ids in one parameter
+MAX_CATEGORIES = 100
 Identifier = Annotated[str, Path(min_length=1, max_length=MAX_ID_BYTES, examples=["260"])]
 Tag = Annotated[
     str | None, Header(alias="If-None-Match", description="An `ETag` from before: 304 while the answer is the same.")
@@ -69,7 +70,7 @@ class Wanted(Paged):
     """What may be said of a list for a user."""
 
     categories: list[str] = Field(
-        [], max_length=MAX_NAMED, description="Only items of these; repeat it, or separate names by commas."
+        [], max_length=MAX_CATEGORIES, description="Only items of these; repeat it, or separate names by commas."
     )
     match: Literal["any", "all"] = Field("any", description="Of any of the categories, or of all of them.")
     per_category: int = Field(
@@ -80,6 +81,14 @@ class Wanted(Paged):
         0.0, ge=0.0, le=1.0, description="0 = in the order of the list … 1 = each as unlike those above as possible."
     )
     explain: bool = Field(False, description="Give reasons, also in words.")
+
+    @field_validator("categories")
+    @classmethod
+    def _few(cls, values: list[str]) -> list[str]:
+        named = len(ids(values))
+        if named > MAX_CATEGORIES:
+            raise ValueError(f"names {named} categories, at most {MAX_CATEGORIES} may be asked for at once")
+        return values
 
     def wishes(self) -> Wishes:
         """Return what is wished of a list."""

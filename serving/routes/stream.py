@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import Query, Response
@@ -21,10 +21,15 @@ from serving.streams import Streams
 _BEAT_S = 15.0
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _BEAT, _AWAY = b": still here\n\n", b": the store is away\n\n"
-_CONTENT = {
+_EXAMPLE = """event: list
+id: 1790000000.17
+data: {"stage":"personal","namespace":"main","version":"1790000000.17","time":1790000001234,"items":[]}
+
+"""
+_CONTENT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Each event `list` holds the list, in the form of GET /recommend; its id is the version.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
     }
 }
 

@@ -13,6 +13,19 @@ from serving.routes.events import accepted, form, posting
 from serving.routes.parameters import Identifier
 from serving.routes.route import answered, route
 
+_EXAMPLE = {
+    "user": "ann",
+    "attributes": {"city": "Rome"},
+    "namespaces": {
+        "main": {
+            "history": [{"item": "film-7", "time": 1790000000000, "type": "play"}],
+            "earlier": ["film-3"],
+            "list": None,
+            "vector": [0.25, -1.5],
+        }
+    },
+}
+
 
 def routes(profiles: Profiles) -> list[BaseRoute]:
     """Return the routes; ``profiles`` says and writes what is known of users."""
@@ -50,5 +63,5 @@ def routes(profiles: Profiles) -> list[BaseRoute]:
         posting("/users/{user:id}", patch, "PATCH", described),
         posting("/users/{user:id}", forget, "DELETE", role="admin"),
         posting("/users/{user:id}/items/{item:id}", undo, "DELETE"),
-        route("/users/{user:id}/export", export, dict[str, Any], 422, 503, role="admin"),
+        route("/users/{user:id}/export", export, dict[str, Any], 422, 503, role="admin", example=_EXAMPLE),
     ]

@@ -65,6 +65,7 @@ class Parts:
     status: Status
     outbox: Outbox
     log: LearningLog
+    lists: ListMaker
     applier: Applier
     barrier: Barrier
     ownership: Ownership
@@ -199,7 +200,7 @@ def build(
         refused=ownership.refused,
     )  # fmt: skip
     return Parts(
-        partitions, found, kafka, engine, store, epochs, status, outbox, log, applier, barrier, ownership, shelf,
+        partitions, found, kafka, engine, store, epochs, status, outbox, log, lists, applier, barrier, ownership, shelf,
         neighbours, steward, checkpoints, forgetting, log_reader, item_reader, mark_reader, consumer,
     )  # fmt: skip
 

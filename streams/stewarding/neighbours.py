@@ -11,13 +11,16 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import orjson
 
 from contracts.redis import encode_vector
 from models.engine import Engine
+from models.scorers.cooccurrence import UNITS
 from serving.store import STEWARD, Store
-from streams.stewarding.shared import encode_shared
 
 _SIMILAR = 50
+_EVIDENCE = 20
+"""Neighbours whose evidence is written."""
 _AT_ONCE = 10
 """Items whose neighbours are written in one turn of the event loop, at most; the others wait for the next."""
 # Neighbours cost a pass over all embeddings, 15 to 40 ns an item: so many items are looked at in one turn, on average.
@@ -98,5 +101,24 @@ class Neighbours:
 def of_items(engine: Engine, rows: list[int], now: int) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
     """Return (item, neighbours) and (item, vector) of the items of some rows as they stand in the store."""
     ids = [engine.items.catalogue.ids[row] for row in rows]
-    similar = [(item, encode_shared(*engine.similar(row, _SIMILAR), now)) for item, row in zip(ids, rows, strict=True)]
+    similar = []
+    for item, row in zip(ids, rows, strict=True):
+        near, scores = engine.similar(row, _SIMILAR)
+        evidence = evidence_of(engine, row, near[:_EVIDENCE])
+        similar.append((item, orjson.dumps({"items": near, "scores": scores, "time": now, **evidence})))
     return similar, [(item, encode_vector(engine.item_vector(row))) for item, row in zip(ids, rows, strict=True)]
+
+
+def evidence_of(engine: Engine, row: int, near: list[str]) -> dict[str, list[float]]:
+    """Return how often each of an item's neighbours came after and before it.
+
+    Counted are people's next ten items; the k-th of them counts 1/k.
+    """
+    pairs = engine.items.pairs
+    table = slice(pairs.starts[row], pairs.starts[row] + pairs.rooms[row])
+    place = {int(other): number for number, other in enumerate(pairs.neighbours[table])}
+    found = [place.get(engine.items.catalogue.row(item)) for item in near]
+    return {
+        name: [0.0 if at is None else round(int(counts[at]) / UNITS, 1) for at in found]
+        for name, counts in (("after", pairs.after[table]), ("before", pairs.before[table]))
+    }

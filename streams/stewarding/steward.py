@@ -24,6 +24,7 @@ from streams.stewarding.neighbours import Neighbours
 from streams.stewarding.pages import Pages
 from streams.stewarding.shared import SharedLists
 from streams.stewarding.shelf import Shelf
+from streams.watching.pulse import Pulse
 
 Partition = tuple[str, int]
 
@@ -67,6 +68,7 @@ class Steward:
         self._lists, self._shared, self._shelf, self._pages = lists, shared, shelf, pages
         self._neighbours, self._checkpoints = neighbours, checkpoints
         self._item_partitions, self._read_items, self._refused = item_partitions, read_items, refused
+        self._pulse = Pulse()
         self._warn = warn
         self._epoch: int | None = None  # under which it has taken over
 
@@ -89,6 +91,11 @@ class Steward:
         # Waited for, so that they do not pile up while the store is away.
         await self._written(lambda: self._store.write_shared(changed, gone, epoch))
         await self._written(lambda: self._store.withhold(over, epoch))
+        if self._pulse.due:
+            reports = await self._outbox.call(self._store.worker_reports)
+            beat = self._pulse.beat(reports, time.time_ns() // 1_000_000)
+            if beat is not None:
+                await self._written(lambda: self._store.write_beat(beat, epoch))
 
     async def write_neighbours(self) -> None:
         """Write neighbours of some items."""

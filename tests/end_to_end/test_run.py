@@ -53,6 +53,11 @@ def children(pid: int) -> list[int]:
     return [child for child, parent in rows if parent == pid]
 
 
+def workers(pid: int) -> list[int]:
+    """The workers among its children: what compiles, and then works."""
+    return [child for child in children(pid) if "commands.running.child" in Path(f"/proc/{child}/cmdline").read_text()]
+
+
 def alive(pids: Sequence[int]) -> list[int]:
     found = []
     for pid in pids:
@@ -92,7 +97,7 @@ def test_an_interrupted_run_ends_in_order_and_the_next_ones_go_on(tmp_path: Path
     run.send_signal(signal.SIGINT)
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 128 + signal.SIGINT
-    assert len(started) == 3, "broker, store and worker"
+    assert len(started) == 4, "broker, store, worker and HTTP service"
     assert not alive(started)
     assert LocalKafka.attach(home / "kafka") is None
     assert LocalRedis.attach(home / "redis") is None
@@ -166,15 +171,15 @@ def test_a_worker_that_crashes_is_started_again_until_it_crashes_too_often(
             said: list[Any] = [json.loads(report) for report in store.hvals(reports)]
             return any(report["pid"] == worker and report["events_applied"] for report in said)
 
-        (worker,) = children(run.pid)
+        (worker,) = workers(run.pid)
         os.kill(worker, signal.SIGKILL)
         assert run.stdout is not None
         next(line for line in run.stdout if "The worker has crashed with status -9; its last words: " in line)
-        await_that(lambda: any(applies(child) for child in children(run.pid) if child != worker))
+        await_that(lambda: any(applies(child) for child in workers(run.pid) if child != worker))
     for _ in range(5):
-        (worker,) = children(run.pid)
+        (worker,) = workers(run.pid)
         os.kill(worker, signal.SIGKILL)
-        await_that(lambda gone=worker: run.poll() is not None or bool({*children(run.pid)} - {gone}))
+        await_that(lambda gone=worker: run.poll() is not None or bool({*workers(run.pid)} - {gone}))
     _, complaint = run.communicate(timeout=60)
     assert run.returncode == 1
     assert "the worker has crashed 6 times, soon after each start, now with status -9; its last words: " in complaint

@@ -110,7 +110,7 @@ def names() -> str:
         keys.shared("trending"), keys.shared("latest"), keys.shared("popular", item), keys.categories,
         keys.item(item), keys.content(item), keys.user_vector(item), keys.item_vector(item), keys.state(3, item),
         keys.applied(3), keys.term(11), keys.watermark(3), keys.epoch(3), keys.trials(3), keys.workers,
-        keys.sources, keys.probe,
+        keys.sources, keys.probe, keys.pulse, keys.names,
         Keys("b", "shop").top("u1"),
         *(topic_name(topic, "headrace", "main") for topic in (*PUBLIC, LEARNING_LOG, *REKEYED.values())),
     ]  # fmt: skip

@@ -40,6 +40,12 @@ def test_a_route_asks_for_a_key_whose_role_allows_it(guarded: Deployment) -> Non
     assert ask("/health") == (200, "")
 
 
+def test_openapi_says_which_role_a_route_needs(guarded: Deployment) -> None:
+    paths = guarded.get("/openapi.json").json()["paths"]
+    assert paths["/recommend/{user}"]["get"]["security"] == [{"key": ["read"]}]
+    assert "security" not in paths["/health"]["get"]
+
+
 def test_the_settings_hold_a_digest_from_which_the_key_cannot_be_told(guarded: Deployment) -> None:
     key, digest = KEYS["read"]
     assert hashlib.sha256(key.encode()).hexdigest() == digest
@@ -133,36 +139,17 @@ def test_ten_thousand_hostile_requests_do_no_harm_and_reach_no_key_but_their_own
     redis_url: str, namespace: str
 ) -> None:
     draw = random.Random(7)
-    pieces = [
-        "{",
-        "}",
-        "{}",
-        ":",
-        "%",
-        "%7D",
-        "/",
-        "..",
-        "\n",
-        "\r\n",
-        "\x00",
-        "*",
-        "?",
-        "#",
-        "&",
-        "é",
-        "日",
-        "🎬",
-        "\u202e",
-    ]
+    pieces = [*"{}:/*?#&%é日🎬\u202e\n\x00", "{}", "%7D", "..", "\r\n"]
     pieces += [" ", "'", '"', "\\", "a", "top", f"{namespace}:main:top:{{victim}}", "$(id)", "{{7*7}}", "x" * 250]
 
     def identifier() -> str:
-        if draw.random() < 0.02:
-            return draw.choice("x}:é") * 10_000
         return "".join(draw.choices(pieces, k=draw.randint(1, 5)))
 
+    def huge() -> str:
+        return draw.choice("x}:é") * 10_000
+
     def path() -> str:
-        who, what = encoded(identifier()), encoded(identifier())
+        who, what = encoded(huge() if draw.random() < 0.02 else identifier()), encoded(identifier())
         return draw.choice(
             [
                 f"/recommend/{who}",
@@ -180,10 +167,10 @@ def test_ten_thousand_hostile_requests_do_no_harm_and_reach_no_key_but_their_own
     with deployed(redis_url, namespace) as deployment:
         deployment.give("victim", ["private"])
         before = set(deployment.store.scan_iter(f"{namespace}:*"))
-        for _ in range(20):
-            responses = deployment.get_all([path() for _ in range(500)])
-            assert {response.status_code for response in responses} <= {200, 404, 414, 422}
-            assert not any(b"private" in response.content for response in responses)
+        for _ in range(200):
+            answers = deployment.get_raw([path() for _ in range(50)])
+            assert {status for status, _ in answers} <= {200, 404, 414, 422}
+            assert not any(b"private" in body for _, body in answers)
         assert set(deployment.store.scan_iter(f"{namespace}:*")) == before
         assert shown(deployment.get("/recommend/victim")) == ["private"]
 

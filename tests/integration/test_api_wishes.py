@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
-from contracts.redis import Keys, encode_vector
+from contracts.redis import Keys, encode_list, encode_vector
 from tests.service import Deployment, deployed, encoded, refusal, shown
 
 
@@ -31,6 +31,17 @@ def test_pages_follow_one_another_without_a_gap(deployment: Deployment) -> None:
     deployment.give("ann", ["a", "b", "c", "d", "e"])
     pages = [shown(deployment.get("/recommend/ann", n=2, offset=offset)) for offset in (0, 2, 4, 6)]
     assert pages == [["a", "b"], ["c", "d"], ["e"], []]
+
+
+def test_the_short_way_gives_what_the_long_way_gives(deployment: Deployment) -> None:
+    for user, items in (("ann", ["a", "b", "c"]), ("quotes", ['a","b', "c\\", "é"]), ("twice", ["a", "a", "b"])):
+        deployment.give(user, items)
+        for n in (1, 2, 10):
+            short, long = deployment.get(f"/recommend/{user}", n=n), deployment.get(f"/recommend/{user}", n=n, offset=0)
+            assert short.json() == long.json()
+            assert short.headers.keys() == long.headers.keys()
+    deployment.store.sadd(deployment.keys.withheld, "a")
+    assert shown(deployment.get("/recommend/ann", n=2)) == ["b", "c"]
 
 
 def test_items_may_have_to_be_of_all_categories(deployment: Deployment) -> None:
@@ -92,6 +103,11 @@ def test_the_tag_stays_while_the_answer_does_and_only_then(deployment: Deploymen
         assert deployment.ask("GET", path, headers={"If-None-Match": tag}).status_code == 304
 
 
+def test_too_many_categories_are_refused(deployment: Deployment) -> None:
+    many = ",".join(map(str, range(101)))
+    assert refusal(deployment.get("/recommend/ann", categories=many)) == (422, "invalid_request")
+
+
 @pytest.mark.parametrize("name", ["popular", "trending", "latest"])
 def test_lists_for_everybody_are_paged_titled_and_by_category(deployment: Deployment, name: str) -> None:
     describe(deployment, "q", title="Q")
@@ -151,6 +167,23 @@ def test_candidates_of_a_guest_come_in_the_order_of_his_session(deployment: Depl
 )
 def test_a_body_that_cannot_be_meant_is_refused(deployment: Deployment, body: Any) -> None:
     assert refusal(deployment.post("/recommend", body)) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"recent":["\\ud800"]}', b'{"recent":["\xff"]}', b"{", b"\x00", b'{"recent":["a"],"n":1e999}', b'{"recent":1'],
+)
+def test_a_body_that_is_no_json_or_no_text_is_refused(deployment: Deployment, body: bytes) -> None:
+    response = deployment.ask("POST", "/recommend", content=body, headers={"Content-Type": "application/json"})
+    assert refusal(response) in ((422, "invalid_request"), (400, "bad_request"))
+
+
+def test_a_version_that_no_header_can_carry_is_left_out_of_the_tag(deployment: Deployment) -> None:
+    value = encode_list('é"\r\n日', ["a"], [1.0], [], 1000, "77")
+    deployment.store.set(deployment.keys.top("ann"), value)
+    response = deployment.get("/recommend/ann")
+    assert (shown(response), response.json()["version"]) == (["a"], 'é"\r\n日')
+    assert response.headers["ETag"].isascii()
 
 
 def test_an_item_on_the_list_is_explained_by_its_reasons_its_vector_and_its_neighbours(deployment: Deployment) -> None:

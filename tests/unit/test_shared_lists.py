@@ -8,6 +8,7 @@ from workload import START, learned
 
 from contracts.events import Click, Item
 from models.engine import Engine
+from streams.stewarding.neighbours import evidence_of
 from streams.stewarding.shared import _AGAIN_MS, _AT_ONCE, SharedList, SharedLists
 
 NOW = 2 * START
@@ -76,3 +77,14 @@ def test_many_categories_take_turns(engine: Engine) -> None:
         assert not categories & seen
         seen |= categories
     assert len(seen) == 80
+
+
+def test_evidence_of_neighbours_is_how_often_each_came_after_and_before() -> None:
+    # Three had a, b, c in this order; one had them the other way round. The second in turn counts a half.
+    ways = [("a", "b", "c")] * 3 + [("c", "b", "a")]
+    engine = learned(
+        [Click(f"u{n}", item, START + 9 * n + k) for n, way in enumerate(ways) for k, item in enumerate(way)]
+    )
+    row = engine.items.catalogue.row("a")
+    evidence = evidence_of(engine, row, ["b", "c", "never seen"])
+    assert evidence == {"after": [3.0, 1.5, 0.0], "before": [1.0, 0.5, 0.0]}
