@@ -144,7 +144,7 @@ def _lists(gorse: Gorse) -> list[BaseRoute]:
         if wanted.back is not None:
             admit(request.scope, "write")
             if not _ZERO.fullmatch(wanted.delay):
-                raise HTTPException(501, "write-back-delay is not possible: events count at once; send feedback later")
+                raise HTTPException(422, "write-back-delay is not possible: events count at once; send feedback later")
         category = request.path_params.get("category", "")
         wishes = wanted.wishes(category, *wanted.category)
         answer = await answers.for_user(reader, gorse.naming(user), wishes, None, gorse.fallbacks)
@@ -184,17 +184,17 @@ def _lists(gorse: Gorse) -> list[BaseRoute]:
 
     async def of_everyone(name: str, category: str, wanted: Everyones) -> Response:
         if wanted.user is not None:
-            raise HTTPException(501, "what a user has had is left out of his own list only: GET /api/recommend/{user}")
+            raise HTTPException(422, "what a user has had is left out of his own list only: GET /api/recommend/{user}")
         return _scored((await answers.of_everyone(reader, name, wanted.wishes(), category or None)).items)
 
     scores = list[shapes.Score]
     return [
-        *_both("/api/recommend/{user:id}", recommend, list[str] | list[shapes.Score], "read", 429, 501),
+        *_both("/api/recommend/{user:id}", recommend, list[str] | list[shapes.Score], "read", 429),
         *_both("/api/session/recommend", session, scores, "read", methods=["POST"]),
         *_both("/api/item/{item:id}/neighbors", neighbours, scores, "read"),
-        *_both("/api/popular", popular, scores, "read", 501),
-        *_both("/api/latest", latest, scores, "read", 501),
-        _route("/api/non-personalized/{name:id}", named, scores, "read", 404, 501),
+        *_both("/api/popular", popular, scores, "read"),
+        *_both("/api/latest", latest, scores, "read"),
+        _route("/api/non-personalized/{name:id}", named, scores, "read", 404),
     ]
 
 
