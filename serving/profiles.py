@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from contracts.events import UNDO, Click, User
@@ -42,6 +42,15 @@ class Profiles:
         record = self._record(user, fields)
         async with self._locks.of(user):
             return await self._publisher.publish([record])
+
+    async def put_many(self, described: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Place]:
+        """Do the same for several users: for all, or for none where one cannot be.
+
+        Raises
+        ------
+        InvalidEvent, Unpublished
+        """
+        return await self._publisher.publish([self._record(user, fields) for user, fields in described])
 
     async def patch(self, user: str, change: Mapping[str, Any]) -> list[Place]:
         """Change some of what was said of a user (JSON Merge Patch).

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 from contracts.tokens import Place
 from serving import answers, bodies, live
 from serving.access import Role
-from serving.catalogue import Catalogue
+from serving.catalogue import Catalogue, made
 from serving.edge import admit
 from serving.gorse import shapes
 from serving.lexicon import Lexicon
@@ -208,9 +208,8 @@ def _items(gorse: Gorse) -> list[BaseRoute]:
     async def put_many(items: list[shapes.Item]) -> Response:
         """Make items known, or replace their records."""
         _bounded(gorse, items)
-        fields = [(item.ItemId, shapes.fields_of(item)) for item in items]
-        found = await asyncio.gather(*(catalogue.put(*each) for each in fields))
-        return await _written(gorse, len(items), [place for places in found for place in places])
+        records = [made(item.ItemId, shapes.fields_of(item)) for item in items]
+        return await _written(gorse, len(items), await catalogue.publish(records))
 
     async def patch(item: Identifier, change: shapes.ItemPatch) -> Response:
         """Change what is not null of an item's record."""
@@ -257,9 +256,8 @@ def _users(gorse: Gorse) -> list[BaseRoute]:
     async def put_many(users: list[shapes.User]) -> Response:
         """Describe users."""
         _bounded(gorse, users)
-        fields = [(user.UserId, {"attributes": shapes.attributes_of(user)}) for user in users]
-        found = await asyncio.gather(*(profiles.put(*each) for each in fields))
-        return await _written(gorse, len(users), [place for places in found for place in places])
+        described = [(user.UserId, {"attributes": shapes.attributes_of(user)}) for user in users]
+        return await _written(gorse, len(users), await profiles.put_many(described))
 
     async def patch(user: Identifier, change: shapes.UserPatch) -> Response:
         """Replace the labels of a user, where there are some in the request."""

@@ -320,6 +320,10 @@ def test_gorses_other_routes_answer_or_say_why_not(server: Server) -> None:
     items = [{"ItemId": f"bulk{number}", "Comment": "Bulk"} for number in range(3)]
     assert ask("POST", "/items", json=items) == (200, {"RowAffected": 3})
     assert ask("GET", "/item/bulk2")[1]["Comment"] == "Bulk"
+    for path, good, bad in (("items", {"ItemId": "half"}, {"ItemId": "x" * 257}), ("users", {"UserId": "half"}, {})):
+        assert ask("POST", f"/{path}", json=[good, bad])[0] == 422
+        assert ask("GET", f"/{path[:-1]}/half")[0] == 404  # all of it or nothing
+    assert ask("POST", "/items", json=[])[1] == ask("POST", "/users", json=[])[1] == {"RowAffected": 0}
     for n in (1, 7, 1000):  # however large the pages, together they hold everything
         found, cursor = [], "0"
         while cursor:
