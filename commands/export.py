@@ -42,22 +42,19 @@ def command(user: str | None, namespace: str | None, out: str | None, config: st
     if (user is None) == (namespace is None):
         raise click.UsageError("name a user, or a namespace with --namespace")
     settings = find_services(load_settings(config, home=home, namespace=namespace))
-    holdings = Holdings(connect(settings.redis.url), settings.redis.prefix)
     with _opened(out) as file:
         if user is not None:
-            _person(settings, holdings, user, file)
+            _person(settings, user, file)
         else:
-            _namespace(settings, holdings, file)
+            _namespace(settings, Holdings(connect(settings.redis.url), settings.redis.prefix), file)
 
 
-def _person(settings: Settings, holdings: Holdings, user: str, file: BinaryIO) -> None:
+def _person(settings: Settings, user: str, file: BinaryIO) -> None:
     import orjson
 
-    from streams.forgetting.person import home_of, person_of
+    from commands.people import exported
 
-    home = home_of(settings, user)
-    found = person_of(settings, user, {name: holdings.of(name, home, user) for name in holdings.namespaces()})
-    file.write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
+    file.write(orjson.dumps(exported(settings, user), option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def _namespace(settings: Settings, holdings: Holdings, file: BinaryIO) -> None:

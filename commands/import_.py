@@ -46,7 +46,9 @@ def command(file: str, namespace: str, config: str | None, home: str | None, as_
     settings = find_services(load_settings(config, home=home, namespace=namespace))
     keys = Keys(settings.namespace, settings.redis.prefix)
     work = settings.worker
-    importer = begin(settings, Store(connect(settings.redis.url), keys, work.list_s, work.state_s))
+    importer = begin(
+        settings, Store(connect(settings.redis.url), keys, work.list_s, work.state_s, settings.worker.search_terms)
+    )
     try:
         histories = read_histories(None if file == "-" else Path(file), Marks.read(settings))
     except DatasetError as error:

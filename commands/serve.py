@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,8 @@ from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from serving.writing import Writing
 
 
 @click.command()
@@ -101,4 +103,39 @@ def application(settings: Settings, url: str, leaving: Callable[[], bool] = lamb
     reader = open_reader(settings, url)
     metrics = ServingMetrics(reader)
     expose(metrics.registry, settings.metrics)
-    return create_app(reader, serving.fallbacks, naming, Keyring(keys), limits, leaving, metrics)
+    return create_app(
+        reader, serving.fallbacks, naming, Keyring(keys), limits, writing(settings, url), leaving, metrics
+    )
+
+
+def writing(settings: Settings, url: str) -> Writing:
+    """Return what the writing half of the service needs; without a broker it refuses, and lists are served."""
+    from pathlib import Path
+
+    import msgspec
+
+    from commands.people import PeopleOf
+    from infra.errors import BrokerError, SettingsError
+    from infra.local import find_broker
+    from serving.lexicon import InvalidLexicon, load_lexicon
+    from serving.writing import Writing, topics
+    from streams.publishing.live import LivePublisher
+
+    serving = settings.serving
+    limits: dict[str, Any] = {
+        "topics": topics(settings.kafka.prefix),
+        "events_at_once": serving.events_at_once,
+        "waiting": serving.waiting,
+        "streams": serving.streams,
+    }
+    try:
+        limits["lexicon"] = load_lexicon(Path(serving.lexicon) if serving.lexicon else None)
+    except InvalidLexicon as error:
+        raise SettingsError(f"serving.lexicon: {error}") from error
+    try:
+        found = find_broker(settings)
+    except BrokerError as error:
+        click.secho(f"Publishing is refused: {error}", fg="yellow", err=True)
+        return Writing(**limits)
+    found = msgspec.structs.replace(found, redis=msgspec.structs.replace(found.redis, url=url))
+    return Writing(LivePublisher(found), PeopleOf(found), **limits)

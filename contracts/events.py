@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import xxhash
+from msgspec import UNSET, Raw, UnsetType
 
 MAX_ID_BYTES = 256
 # One event from the year 2100 must not end every decay.
@@ -133,7 +134,43 @@ _decoders: dict[Any, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(ki
 _encoder = msgspec.json.Encoder()
 
 
-def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int, *, any_key: bool = False) -> E:
+class _Telling(msgspec.Struct):
+    """Which of the telling fields an object has; their values stay unparsed."""
+
+    user: Raw | UnsetType = UNSET
+    item: Raw | UnsetType = UNSET
+    items: Raw | UnsetType = UNSET
+    rating: Raw | UnsetType = UNSET
+    list: Raw | UnsetType = UNSET
+
+
+_telling = msgspec.json.Decoder(_Telling)
+
+
+def kind_of(value: bytes | Raw) -> type[Event]:
+    """Return which event a JSON object is where no topic says it.
+
+    With ``rating`` a rating, with ``items`` and ``list`` an impression, with ``item`` but no ``user`` an item, with
+    both a click, with ``user`` alone a user.
+
+    Raises
+    ------
+    msgspec.DecodeError, UnicodeDecodeError, RecursionError
+        When it is none of these, or no JSON object.
+    """
+    fields = _telling.decode(value)
+    if fields.rating is not UNSET:
+        return Rating
+    if fields.items is not UNSET and fields.list is not UNSET:
+        return Impression
+    if fields.item is not UNSET:
+        return Item if fields.user is UNSET else Click
+    if fields.user is not UNSET:
+        return User
+    raise msgspec.ValidationError("an event names a 'user', an 'item' or both")
+
+
+def decode(kind: type[E], value: bytes | Raw | None, key: bytes | None, timestamp: int, *, any_key: bool = False) -> E:
     """Decode and validate one message.
 
     Parameters
@@ -145,7 +182,7 @@ def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int
     timestamp : int
         The record's own time stamp in ms since the epoch: the event's time where it names none.
     any_key : bool
-        Whether a user's event may have another key, or none.
+        Whether it may have another key, or none.
 
     Returns
     -------
@@ -167,7 +204,8 @@ def decode(kind: type[E], value: bytes | None, key: bytes | None, timestamp: int
         raise InvalidEvent("malformed", f"{error}; send one JSON object in UTF-8 per message") from error
     if kind is Item:
         event.item = _identifier("item", event.item)
-        _check_key("item", event.item, key)
+        if not any_key:
+            _check_key("item", event.item, key)
         return event  # type: ignore[no-any-return]
     event.user = _identifier("user", event.user)
     if kind is Click or kind is Rating:

@@ -57,7 +57,7 @@ class Source(msgspec.Struct, array_like=True, frozen=True):
 class Introduction(msgspec.Struct, array_like=True, frozen=True):
     """An item made known by the ``items`` topic, or known already and with other content now.
 
-    Its content are hashed terms, see :mod:`models.content.terms`: ``hashes`` holds a little-endian uint32 for each,
+    Its content are hashed terms, see :mod:`contracts.terms`: ``hashes`` holds a little-endian uint32 for each,
     ``weights`` one byte, how much it counts. ``digest`` is a hash of what the terms were made from, 0 of nothing.
     """
 

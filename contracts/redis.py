@@ -69,6 +69,14 @@ class Keys:
         """String, JSON: the metadata that a page needs."""
         return f"{self._root}:item:{{{_escape(item)}}}"
 
+    def content(self, item: str) -> str:
+        """Private, string, JSON: ``{"text", "vector"}``, what an item's record says beyond its page; absent without."""
+        return f"{self._root}:content:{{{_escape(item)}}}"
+
+    def term(self, term: int) -> str:
+        """Private, sorted set: the items that have a term of content (its 32-bit hash), by how strong it is in each."""
+        return f"{self._root}:term:{term:08x}"
+
     def user_vector(self, user: str) -> str:
         """String, binary: the published user embedding, see :func:`encode_vector`."""
         return f"{self._root}:vector:user:{{{_escape(user)}}}"

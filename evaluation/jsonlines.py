@@ -7,9 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
 
-from contracts.events import KINDS, Click, Event, Impression, Item, Rating, User
+from contracts.events import KINDS, Event, Impression, Item, User, kind_of
 from evaluation.rows import Dropped, Row, opened
 
 MAX_LINE = 512 * 1024  # bytes; what is longer is cut there and so no JSON: a message of Kafka holds 1 MB
@@ -18,8 +17,7 @@ MAX_LINE = 512 * 1024  # bytes; what is longer is cut there and so no JSON: a me
 class JsonLines:
     """One JSON object a line, in the order of the file.
 
-    Its fields say which event it is: with ``rating`` a rating, with ``items`` and ``list`` an impression, with ``item``
-    but no ``user`` an item, with both a click, with ``user`` alone a user. Each line is one row.
+    Its fields say which event it is, see :func:`contracts.events.kind_of`. Each line is one row.
 
     Parameters
     ----------
@@ -56,17 +54,6 @@ class JsonLines:
                     line = file.readline(MAX_LINE)
 
 
-class _Fields(msgspec.Struct):
-    """Which of the telling fields an object has; their values stay unparsed."""
-
-    user: Raw | UnsetType = UNSET
-    item: Raw | UnsetType = UNSET
-    items: Raw | UnsetType = UNSET
-    rating: Raw | UnsetType = UNSET
-    list: Raw | UnsetType = UNSET
-
-
-_fields = msgspec.json.Decoder(_Fields)
 _decoders = {kind: msgspec.json.Decoder(kind) for kind in KINDS.values()}
 
 
@@ -74,7 +61,7 @@ def _event(number: int, line: bytes) -> Row:
     if line.isspace():
         return Dropped("blank", number, "", "the line is empty")
     try:
-        return _with_text_ids(_decoders[_kind(_fields.decode(line))].decode(line))
+        return _with_text_ids(_decoders[kind_of(line)].decode(line))
     except msgspec.ValidationError as error:
         return Dropped.of("invalid", number, line, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -92,15 +79,3 @@ def _with_text_ids(event: Event) -> Event:
     elif not isinstance(event, User):
         event.item = str(event.item)
     return event
-
-
-def _kind(fields: _Fields) -> type[Event]:
-    if fields.rating is not UNSET:
-        return Rating
-    if fields.items is not UNSET and fields.list is not UNSET:
-        return Impression
-    if fields.item is not UNSET:
-        return Item if fields.user is UNSET else Click
-    if fields.user is not UNSET:
-        return User
-    raise msgspec.ValidationError("an event names a 'user', an 'item' or both")

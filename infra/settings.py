@@ -63,6 +63,7 @@ class Worker(_Section, frozen=True):
     freshened_per_s: Annotated[int, Meta(ge=0)] = 200  # older lists made anew while there is time
     lists_together: Positive = 4  # batches that share their lists while more are waiting, at most; 1 = each its own
     resident_users: Positive = 100_000  # user states kept in memory
+    search_terms: Annotated[int, Meta(ge=0, le=128)] = 32  # of an item's content by which free words find it
     list_days: Annotated[float, Meta(gt=0, le=36_500)] = 90.0  # after his last event a user's list leaves Redis
     state_days: Annotated[float, Meta(ge=0, le=36_500)] = 365.0  # and his state: he is a new user then; 0 = never
 
@@ -149,6 +150,12 @@ class Serving(_Section, frozen=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     leave_s: Annotated[float, Meta(ge=0, le=600)] = 1.0  # from SIGTERM, when /ready becomes 503, to the last request
+    events_at_once: Annotated[int, Meta(ge=1, le=10_000)] = 1000  # of one request, at most
+    publish_queue: Annotated[int, Meta(ge=1, le=5_000_000)] = 20_000  # events that may wait for Kafka
+    publish_timeout_ms: Annotated[int, Meta(ge=100, le=300_000)] = 5000  # until Kafka must have acknowledged
+    waiting: Annotated[int, Meta(ge=0)] = 2000  # requests that may wait for their own writes at the same time
+    streams: Annotated[int, Meta(ge=0)] = 500  # server-sent streams open at the same time
+    lexicon: str = ""  # file (TOML) of further words for free-text wishes
     fallbacks: Annotated[list[Literal["popular", "trending", "latest"]], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: ["popular", "trending", "latest"]
     )  # what users without a list are shown, in this order

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from contracts.redis import Keys
 from serving.candidates import ordered
+from serving.lexicon import Lexicon
 from serving.reader import Reader
-from serving.recommend import ANY, FALLBACKS, Answer, Recommendation, Source, Wishes, personal, pick, shared
+from serving.recommend import ANY, FALLBACKS, TEXT, Answer, Recommendation, Source, Wishes, personal, pick, shared
+from serving.search import search
 from serving.session import session
 from serving.values import ItemList
 
@@ -58,6 +60,21 @@ async def for_guest(
     near = session(recent, await reader.neighbours(recent, keys))
     hidden = replace(wishes, exclude=wishes.exclude | frozenset(recent))
     return await answer(reader, keys, [near, *await for_all(reader, keys, wishes, fallbacks)], hidden)
+
+
+async def for_text(
+    reader: Reader,
+    lexicon: Lexicon,
+    text: str,
+    wishes: Wishes = ANY,
+    namespace: str | None = None,
+    fallbacks: Sequence[str] = FALLBACKS,
+) -> Answer:
+    """Return what fits free words, and then what everyone is shown."""
+    keys = await reader.namespace(namespace)
+    found = await search(reader, keys, text, lexicon)
+    fitting = Source(TEXT, [item for item, _ in found], [score for _, score in found])
+    return await answer(reader, keys, [fitting, *await for_all(reader, keys, wishes, fallbacks)], wishes)
 
 
 async def of_candidates(

@@ -14,8 +14,11 @@ from serving.metrics import Measured, ServingMetrics
 from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
-from serving.routes import asking, explain, health, lists
+from serving.routes import asking, events, explain, health, items, lists, stream, users
 from serving.routes.route import Route
+from serving.streams import Streams
+from serving.waiting import Waiting
+from serving.writing import Writing
 
 DESCRIPTION = "Recommendations that follow every event: read lists, ask for guests, see why."
 
@@ -26,6 +29,7 @@ def create_app(
     naming: Naming = as_given,
     keyring: Keyring | None = None,
     limits: Limits | None = None,
+    writing: Writing | None = None,
     leaving: Callable[[], bool] = lambda: False,
     metrics: ServingMetrics | None = None,
 ) -> FastAPI:
@@ -43,26 +47,36 @@ def create_app(
         Without keys everybody may do everything.
     limits : Limits, optional
         What a request may be.
+    writing : Writing, optional
+        Where what is published goes; without it every such request is refused.
     leaving : callable
         Whether the service is about to end: then it is not ready, though it still answers.
     metrics : ServingMetrics, optional
         Where requests are counted.
     """
+    writing = writing or Writing()
+    publisher = writing.publisher
+    waiting = Waiting(reader, writing.topics, writing.waiting)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with reader:
             yield
+        await publisher.close()
 
     metrics = metrics or ServingMetrics(reader)
     app = FastAPI(
         title="Headrace",
         description=DESCRIPTION,
         routes=[
-            *lists.routes(reader, fallbacks, naming),
-            *asking.routes(reader, fallbacks, naming),
+            *lists.routes(reader, waiting, fallbacks, naming),
+            *asking.routes(reader, writing.lexicon, fallbacks, naming),
             *explain.routes(reader, naming),
             *health.routes(reader, leaving, metrics),
+            *events.routes(publisher, writing.events_at_once, naming),
+            *items.routes(reader, publisher, waiting, writing.events_at_once),
+            *users.routes(publisher, writing.people, naming),
+            *stream.routes(reader, Streams(reader, writing.streams), naming),
         ],
         lifespan=lifespan,
         redirect_slashes=False,

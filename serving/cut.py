@@ -6,6 +6,7 @@ The answer is the one that :mod:`serving.wire` makes of the list where nothing i
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 
 import msgspec
 
@@ -31,6 +32,7 @@ _VERSION = re.compile("[0-9A-Za-z.-]+")
 _numbers = msgspec.json.Decoder(list[float])
 _decoder = msgspec.json.Decoder(_Parts)
 _SEPARATOR = b'","'
+_SCORE = b'","score":'
 
 
 def cut(value: bytes, n: int, namespace: str) -> Cut | None:
@@ -47,18 +49,17 @@ def cut(value: bytes, n: int, namespace: str) -> Cut | None:
         pieces = quoted[2:-2].split(_SEPARATOR, n)[:n]
         scores = bytes(parts.scores)[1:-1].split(b",", n)[:n]
         _numbers.decode(b"[%b]" % b",".join(scores))
-        items = [piece.decode() for piece in pieces]
+        items = _SEPARATOR.join(pieces).decode().split('","')
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     sound = len(set(items)) == len(items) <= len(scores) and b'"' not in b"".join(pieces)
     if not sound or not _VERSION.fullmatch(parts.version):
         return None
-    rated = parts.ratings or ()
-    rows = [
-        b'{"item":"%b","score":%b,"rating":%b}' % (piece, score, repr(rated[place]).encode())
-        if place < len(rated)
-        else b'{"item":"%b","score":%b}' % (piece, score)
-        for place, (piece, score) in enumerate(zip(pieces, scores, strict=False))
-    ]
-    head = f'{{"stage":"personal","namespace":"{namespace}","version":"{parts.version}","time":{parts.time},"items":['
-    return Cut(items, b"%b%b]}" % (head.encode(), b",".join(rows)), parts.version, parts.time)
+    if parts.ratings:
+        rated = [b',"rating":' + repr(rating).encode() for rating in parts.ratings[: len(items)]]
+        scores = [score + rating for score, rating in zip_longest(scores, rated, fillvalue=b"")]
+    # Sums of bytes, because formatting them takes four times as long.
+    rows = b'},{"item":"'.join([piece + _SCORE + score for piece, score in zip(pieces, scores, strict=False)])
+    head = f'{{"stage":"personal","namespace":"{namespace}","version":"{parts.version}","time":{parts.time},'
+    body = b'%b"items":[{"item":"%b}]}' % (head.encode(), rows)
+    return Cut(items, body, parts.version, parts.time)

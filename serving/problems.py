@@ -11,7 +11,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from contracts.events import InvalidEvent
+from contracts.tokens import InvalidToken
+from serving.bodies import InvalidBody
+from serving.persons import Unanswered
+from serving.publisher import Overloaded, Unpublished
 from serving.reader import StoreUnavailable, UnknownNamespace
+from serving.streams import TooManyStreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ CODES = {
     405: "method_not_allowed",
     413: "too_large",
     414: "too_long",
+    415: "unsupported_media_type",
     422: "invalid_request",
     429: "too_many_requests",
     500: "internal",
@@ -73,6 +80,25 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(StoreUnavailable)
     async def unavailable(_: Request, error: StoreUnavailable) -> Response:
         return problem(503, str(error), {"Retry-After": "1"})
+
+    @app.exception_handler(InvalidBody)
+    @app.exception_handler(InvalidEvent)
+    @app.exception_handler(InvalidToken)
+    async def unusable(_: Request, error: ValueError) -> Response:
+        return problem(422, str(error))
+
+    @app.exception_handler(Unpublished)
+    async def unpublished(_: Request, error: Unpublished) -> Response:
+        status = 429 if isinstance(error, Overloaded) else 503
+        return problem(status, str(error), {"Retry-After": str(error.after_s)})
+
+    @app.exception_handler(TooManyStreams)
+    async def full(_: Request, error: TooManyStreams) -> Response:
+        return problem(429, str(error), {"Retry-After": "5"})
+
+    @app.exception_handler(Unanswered)
+    async def unanswered(_: Request, error: Unanswered) -> Response:
+        return problem(503, str(error), {"Retry-After": "10"})
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> Response:

@@ -22,6 +22,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from contracts.redis import Keys, decode_vector
 from serving.coalesce import Coalesced
+from serving.patience import patience
+from serving.postings import record
 from serving.values import ItemList, ItemRecord, UserList, V, WorkerStatus, decode
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ FOLLOW_S = 3.0
 # SCAN walks all keys: a larger step means fewer round trips, and this one still blocks Redis for less than 1 ms.
 SCAN_STEP = 1000
 KNOWN_ITEMS = 100_000
+HEAD = 63  # the last byte of a list that tells it from any other: its version and the time when it was made
 KNOWN_LISTS = 1000
 
 Command = tuple[str | bytes | int, ...]
@@ -131,6 +134,13 @@ class Reader:
         value: bytes | None = await self._ask(("GET", keys.top(user)))
         return value
 
+    async def heads(self, users: Sequence[str]) -> list[bytes]:
+        """Return how each user's own list begins: with its version; empty where there is none."""
+        keys = await self._followed()
+        asked = (self._ask(("GETRANGE", keys.top(user), 0, HEAD)) for user in users)
+        heads: list[bytes] = await asyncio.gather(*asked)
+        return heads
+
     async def similar(self, item: str, keys: Keys | None = None) -> ItemList | None:
         """Return the item's neighbours, or ``None`` when none are known."""
         key = (keys or await self._followed()).similar(item)
@@ -178,6 +188,13 @@ class Reader:
         records = await self._many(ItemRecord, [keys.item(item) for item in items])
         return {item: record for item, record in zip(items, records, strict=True) if record is not None}
 
+    async def record(self, item: str) -> dict[str, Any] | None:
+        """Return all fields of an item's record, ``None`` where there is none or it says that the item is deleted."""
+        keys = await self._followed()
+        page, content = await self._ask(("MGET", keys.item(item), keys.content(item)))
+        found = record(page, content) if page else {}
+        return None if not found or found.get("deleted") else found
+
     async def withheld(self, items: Collection[str], keys: Keys | None = None) -> frozenset[str]:
         """Return those of the items that must not be shown, as things stood when Redis last answered or later."""
         keys = keys or await self._followed()
@@ -191,6 +208,50 @@ class Reader:
             flags = await self._ask(("CLIENT", "CACHING", "YES"), ("SMISMEMBER", keys.withheld, *unknown))
             known.update(zip(unknown, flags, strict=True))
         return frozenset(item for item in items if known[item])
+
+    async def reached(self, partitions: Collection[int], items: Collection[int] = ()) -> dict[tuple[str, int], int]:
+        """Return up to where input has its effect on what readers see: (full topic name, partition) → next offset.
+
+        Parameters
+        ----------
+        partitions : collection of int
+            Of the topics keyed by user.
+        items : collection of int
+            Of the topic of items.
+        """
+        keys = await self._followed()
+        # Whoever names others waits in vain, and costs nobody anything by it.
+        exist = range(int(await self._ask(("GET", keys.partitions)) or 0))
+        partitions, items = (sorted(number for number in given if number in exist) for given in (partitions, items))
+        # Items first: of user-keyed topics the same hashes say up to where states are durable, which comes later.
+        wanted = [(number, keys.applied(number)) for number in items]
+        wanted += [(number, keys.watermark(number)) for number in partitions]
+        found = await asyncio.gather(*(self._ask(("HGETALL", key)) for _, key in wanted))  # together, one round trip
+        return {
+            (topic.decode(), number): int(offset)
+            for (number, _), marks in zip(wanted, found, strict=True)
+            for topic, offset in marks.items()
+        }
+
+    async def term_sizes(self, terms: Sequence[int], keys: Keys) -> list[int]:
+        """Return how many items have each of these terms of content."""
+        sizes: list[int] = await asyncio.gather(*(self._ask(("ZCARD", keys.term(term))) for term in terms))
+        return sizes
+
+    async def postings(self, terms: Sequence[int], most: int, keys: Keys) -> list[dict[str, float]]:
+        """Return of each term the items in which it is strongest, with how strong it is; ``most`` of them."""
+        asked = (self._ask(("ZREVRANGE", keys.term(term), 0, most - 1, "WITHSCORES")) for term in terms)
+        found = await asyncio.gather(*asked)
+        return [{item.decode(errors="surrogatepass"): float(strength) for item, strength in each} for each in found]
+
+    async def term_strengths(self, term: int, items: Sequence[str], keys: Keys) -> dict[str, float]:
+        """Return how strong a term is in those of the items that have it."""
+        found = await self._ask(("ZMSCORE", keys.term(term), *items)) if items else []
+        return {item: float(strength) for item, strength in zip(items, found, strict=True) if strength is not None}
+
+    async def categories(self, keys: Keys) -> list[str]:
+        """Return the categories that have lists of their own."""
+        return [name.decode(errors="surrogatepass") for name in await self._ask(("SMEMBERS", keys.categories))]
 
     async def statuses(self) -> list[WorkerStatus]:
         """Return what workers say of themselves, those that have fallen silent included."""
@@ -249,7 +310,7 @@ class Reader:
 
     async def _exchange(self, questions: list[tuple[Command, ...]]) -> list[Any]:
         reused = self._connection.is_connected
-        async with asyncio.timeout(TIMEOUT_S):
+        async with patience(TIMEOUT_S):
             try:
                 return await self._round_trip(questions)
             except (RedisError, OSError):

@@ -16,8 +16,9 @@ from serving.values import ItemList, ItemRecord, UserList
 
 PERSONAL = "personal"
 SESSION = "session"
-# What is shown to a user who has no list, in this order unless the settings say otherwise: of six sets of real events
-# five are served better by `popular` than by `trending` (docs/results.md), one, of news, by `trending`.
+TEXT = "text"
+# What is shown to a user who has no list, in this order unless the settings say otherwise: on all four sets of real
+# events `popular` predicts better than `trending`, in simulated news it is the other way round (docs/results.md).
 FALLBACKS = ("popular", "trending", "latest")
 EMPTY = "empty"
 

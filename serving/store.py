@@ -15,6 +15,7 @@ import redis
 
 from contracts.redis import SHARED, Keys
 from serving.fence import Command, Epochs, Fence, Step
+from serving.postings import SEARCH_TERMS, Page, Postings
 
 STEWARD = 0
 """The partition whose owner writes what belongs to nobody."""
@@ -39,13 +40,18 @@ class Store:
         Names the namespace.
     list_s, state_s : int
         Seconds for which users' lists and vectors live, and their states; 0 = for ever. Every write counts anew.
+    search_terms : int
+        By so many terms of its content an item is found, at most.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys, list_s: int, state_s: int = 0) -> None:
+    def __init__(
+        self, client: redis.Redis, keys: Keys, list_s: int, state_s: int = 0, search_terms: int = SEARCH_TERMS
+    ) -> None:
         self._client: Any = client  # redis-py declares every answer as sync or async
         self._keys = keys
         self._list_s, self._state_s = list_s, state_s
         self._fence = Fence(client, keys)
+        self._postings = Postings(client, keys, search_terms)
 
     # Owning.
 
@@ -235,12 +241,16 @@ class Store:
         commands += [("SET", keys.item_vector(item), value) for item, value in vectors]
         return self._write_for_all(commands + self._written(written), epoch)
 
-    def write_metadata(self, items: Sequence[tuple[str, bytes, bool]], epoch: int | None) -> bool:
-        """Write what pages show of items, given as (item, value, withheld), and which must not be shown."""
+    def write_metadata(self, items: Sequence[Page], epoch: int | None) -> bool:
+        """Write what pages show of items, which must not be shown, and by which terms they are found."""
         keys = self._keys
-        commands: list[Command] = [("SET", keys.item(item), value) for item, value, _ in items]
-        commands += _members("SADD", keys.withheld, [item for item, _, withheld in items if withheld])
-        commands += _members("SREM", keys.withheld, [item for item, _, withheld in items if not withheld])
+        # First: should only a part be written, the pages still say which terms stand there.
+        commands = self._postings.changes(items)
+        commands += [("SET", keys.item(page.item), page.shown) for page in items]
+        contents = [(keys.content(page.item), page.content) for page in items]
+        commands += [("DEL", key) if content is None else ("SET", key, content) for key, content in contents]
+        commands += _members("SADD", keys.withheld, [page.item for page in items if page.withheld])
+        commands += _members("SREM", keys.withheld, [page.item for page in items if not page.withheld])
         return self._write_for_all(commands, epoch)
 
     def write_handled(self, records: Offsets, epoch: int | None) -> bool:

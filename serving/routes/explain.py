@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, NotRequired
-from urllib.parse import unquote
 
-from fastapi import Query, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.routing import BaseRoute
 from typing_extensions import TypedDict
 
-from contracts.events import MAX_ID_BYTES
 from serving import words
 from serving.evidence import Near, Taste, evidence
 from serving.people import Naming, as_given
@@ -85,15 +82,12 @@ class Where(BaseModel):
 def routes(reader: Reader, naming: Naming = as_given) -> list[BaseRoute]:
     """Return the routes; parameters as for :func:`serving.routes.lists.routes`."""
 
-    async def explain(
-        request: Request, user: Identifier, item: Identifier, where: Annotated[Where, Query()]
-    ) -> Response:
+    async def explain(user: Identifier, item: Identifier, where: Annotated[Where, Query()]) -> Response:
         """Say why an item stands on a user's list, or why it does not.
 
         Where it stands there, what speaks for it; in any case what the published vectors say, and which of the user's
         items go with it. In ids a slash is written `%2F`.
         """
-        user, item = _ids_of(request)
         user = naming(user)
         keys = await reader.namespace(where.namespace)
         stored = await reader.user_list(user, keys)
@@ -124,18 +118,6 @@ def routes(reader: Reader, naming: Naming = as_given) -> list[BaseRoute]:
         return answered(body)
 
     return [route("/explain/{user:id}/{item:id}", explain, Explained, 404, 422, 503, role="read", example=_EXAMPLE)]
-
-
-def _ids_of(request: Request) -> tuple[str, str]:
-    """Return user and item as they were written: in a decoded path a slash of an id looks like the one between them."""
-    raw: bytes = request.scope.get("raw_path") or b""
-    parts = [unquote(part, errors="replace") for part in raw.decode("latin-1").partition("?")[0].split("/")[-2:]]
-    if request.scope["path"].endswith(f"/explain/{parts[0]}/{parts[1]}") and all(
-        0 < len(part) <= MAX_ID_BYTES for part in parts
-    ):
-        return parts[0], parts[1]
-    said = "one user and one item of 1 to 256 characters; a slash within an id is written %2F"
-    raise RequestValidationError([{"type": "value_error", "loc": ("path", "user, item"), "msg": said, "input": None}])
 
 
 def _taste(taste: Taste | None) -> dict[str, Any] | None:

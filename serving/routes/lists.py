@@ -8,39 +8,53 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 from starlette.routing import BaseRoute
 
+from contracts.tokens import decode_token
 from serving import answers, wire
 from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
 from serving.routes.caching import NOT_MODIFIED, cached
 from serving.routes.direct import direct
-from serving.routes.parameters import Everyones, Identifier, Paged, Tag, Wanted
+from serving.routes.parameters import Everyones, Identifier, Own, Paged, Tag
 from serving.routes.quick import Quick
 from serving.routes.route import Shortcut, route
+from serving.waiting import Waiting
+
+FRESH = "Headrace-Fresh"
+"""Header of an answer to ``after``."""
 
 
-def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS, naming: Naming = as_given) -> list[BaseRoute]:
+def routes(
+    reader: Reader, waiting: Waiting, fallbacks: Sequence[str] = FALLBACKS, naming: Naming = as_given
+) -> list[BaseRoute]:
     """Return the routes.
 
     Parameters
     ----------
     reader : Reader
         Where lists come from.
+    waiting : Waiting
+        Tells when lists show what was published.
     fallbacks : sequence of str
         What is shown to a user who has no list, in this order.
     naming : Naming
         How users are called in the store.
     """
 
-    async def recommend(user: Identifier, wanted: Annotated[Wanted, Query()], tag: Tag = None) -> Response:
+    async def recommend(user: Identifier, wanted: Annotated[Own, Query()], tag: Tag = None) -> Response:
         """Recommend items to a user: his own list, or what everyone is shown while he has none.
 
         `stage` says which. A list of his own never holds what he has had, nor what is withheld, and it is not filled
-        up where it runs short: what everyone is shown may hold what he has had.
+        up where it runs short: what everyone is shown may hold what he has had. With `after` the header
+        `Headrace-Fresh` says whether it shows what the token stands for, or the time was over before.
         """
+        fresh = None if wanted.after is None else await waiting.until(decode_token(wanted.after), wanted.wait / 1000)
         answer = await answers.for_user(reader, naming(user), wanted.wishes(), wanted.namespace, fallbacks)
         entries = await wire.entries(reader, answer.namespace, answer.items, wanted.titles, wanted.explain)
-        return cached(wire.recommended(answer, entries), answer.version, answer.time, tag, private=True)
+        response = cached(wire.recommended(answer, entries), answer.version, answer.time, tag, private=True)
+        if fresh is not None:
+            response.headers[FRESH] = str(fresh).lower()
+        return response
 
     async def similar(item: Identifier, wanted: Annotated[Paged, Query()], tag: Tag = None) -> Response:
         """List an item's neighbours; none while nothing is known of it."""
@@ -75,7 +89,7 @@ def routes(reader: Reader, fallbacks: Sequence[str] = FALLBACKS, naming: Naming 
         return made
 
     return [
-        reading("/recommend/{user:id}", recommend, wire.Recommended, Wanted, Quick(reader, naming)),
+        reading("/recommend/{user:id}", recommend, wire.Recommended, Own, Quick(reader, naming)),
         reading("/similar/{item:id}", similar, wire.Listed, Paged),
         reading("/popular", popular, wire.Listed, Everyones),
         reading("/trending", trending, wire.Listed, Everyones),

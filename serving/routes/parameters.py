@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
+from urllib.parse import quote, unquote
 
 from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.convertors import Convertor, register_url_convertor
 
 from contracts.events import MAX_ID_BYTES
+from contracts.tokens import MAX_LENGTH
 from serving.recommend import Wishes
 
 DEFAULT_N = 10
@@ -23,13 +25,19 @@ Tag = Annotated[
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")]
 
 
-class _AnyText(PathConvertor):
-    """Ids may hold line breaks, where Starlette's own convertor ends."""
+class _Segment(Convertor[str]):
+    """One part of the path as it was sent; see :class:`serving.routes.route.Route`."""
 
-    regex = "(?s:.*)"
+    regex = "[^/]*"  # empty too, so that it is refused with a reason
+
+    def convert(self, value: str) -> str:
+        return unquote(value, errors="surrogateescape")  # what is no UTF-8 is refused as no text
+
+    def to_string(self, value: str) -> str:
+        return quote(value, safe="", errors="surrogateescape")
 
 
-register_url_convertor("id", _AnyText())
+register_url_convertor("id", _Segment())
 
 
 class Paged(BaseModel):
@@ -96,6 +104,17 @@ class Wanted(Paged):
             self.per_brand,
             self.diversity,
         )
+
+
+class Own(Wanted):
+    """What may be said of a user's own list."""
+
+    after: str | None = Field(
+        None,
+        max_length=MAX_LENGTH,
+        description="A token of what was published: wait until the list shows it.",
+    )
+    wait: int = Field(1000, ge=0, le=10_000, description="Milliseconds that `after` may take.")
 
 
 def ids(values: Iterable[str]) -> set[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from fastapi import Response
 from fastapi.routing import APIRoute
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from serving import problems
@@ -31,6 +33,12 @@ class Route(APIRoute):
 
     role: Role = "admin"
     shortcuts: Sequence[Shortcut] = ()
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match the path as it was sent, before it is decoded: a slash within an id parts nothing."""
+        raw = scope.get("raw_path")
+        path = raw.decode("latin-1") if raw is not None else quote(scope["path"])
+        return super().matches({**scope, "path": path})
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, if its caller may ask it."""

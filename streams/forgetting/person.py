@@ -57,7 +57,7 @@ def person_of(settings: Settings, user: str, held: Mapping[str, Held]) -> dict[s
         When Kafka does not answer.
     """
     found = {name: _readable(settings, name, user, each) for name, each in held.items() if any(each)}
-    return {"user": user, "attributes": _attributes(settings, user), "namespaces": found}
+    return {"user": user, "attributes": attributes_of(settings, user), "namespaces": found}
 
 
 def _readable(settings: Settings, namespace: str, user: str, held: Held) -> dict[str, Any]:
@@ -74,11 +74,20 @@ def _readable(settings: Settings, namespace: str, user: str, held: Held) -> dict
     return found
 
 
-def _attributes(settings: Settings, user: str) -> dict[str, Any]:
-    """Return what the newest record of a user says, unless he was forgotten since; reads the whole topic."""
+def attributes_of(settings: Settings, user: str, only: int | None = None) -> dict[str, Any]:
+    """Return what the newest record of a user says, unless he was forgotten since.
+
+    Reads the whole topic of users, or ``only`` this partition of it, which his records are on unless a producer of
+    another make has put them elsewhere.
+
+    Raises
+    ------
+    BrokerError
+        When Kafka does not answer.
+    """
     topic, marks = topic_name(USERS, settings.kafka.prefix, settings.namespace), Marks.read(settings)
     newest: dict[str, Any] = {}
-    for message in read_whole(settings, topic):
+    for message in read_whole(settings, topic, only=only):
         if message.key() != user.encode() or message.value() is None:
             continue
         place = message.topic(), message.partition(), message.offset(), message.timestamp()[1]

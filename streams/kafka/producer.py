@@ -37,15 +37,7 @@ class EventProducer:
         self._failed = 0
         self._first_failure = ""
         self._last_error = ""
-        properties = {
-            "linger.ms": 5,
-            "compression.type": "zstd",
-            "log_level": 0,
-            **settings.kafka.client,
-            # The contract: what a client's own settings must not change.
-            "bootstrap.servers": self.bootstrap,
-            "enable.idempotence": True,
-            "partitioner": "murmur2_random",
+        properties = contract_properties(settings, linger_ms=5) | {
             "delivery.report.only.error": True,
             "on_delivery": self._delivered,
             "error_cb": self._noticed,
@@ -126,6 +118,20 @@ class EventProducer:
 
     def _noticed(self, error: KafkaError) -> None:
         self._last_error = error.str()
+
+
+def contract_properties(settings: Settings, linger_ms: int) -> dict[str, Any]:
+    """Return librdkafka properties of a producer of events, which waits so long for more of them unless told."""
+    return {
+        "linger.ms": linger_ms,
+        "compression.type": "zstd",
+        "log_level": 0,
+        **settings.kafka.client,
+        # The contract: what a client's own settings must not change.
+        "bootstrap.servers": settings.kafka.bootstrap,
+        "enable.idempotence": True,  # with it acknowledgements of all replicas
+        "partitioner": "murmur2_random",
+    }
 
 
 def event_topics(settings: Settings) -> dict[str, type[Event]]:

@@ -14,7 +14,9 @@ from infra.settings import Settings
 _TIMEOUT_S = 10.0
 
 
-def read_whole(settings: Settings, topic: str, begin: Mapping[int, int] | None = None) -> Iterator[Message]:
+def read_whole(
+    settings: Settings, topic: str, begin: Mapping[int, int] | None = None, only: int | None = None
+) -> Iterator[Message]:
     """Yield the messages of a topic, partition by partition in the order of their offsets.
 
     Parameters
@@ -25,6 +27,8 @@ def read_whole(settings: Settings, topic: str, begin: Mapping[int, int] | None =
         Full name.
     begin : mapping of int to int, optional
         Partition → the offset to read from, instead of its beginning.
+    only : int, optional
+        The one partition to read.
 
     Raises
     ------
@@ -35,6 +39,8 @@ def read_whole(settings: Settings, topic: str, begin: Mapping[int, int] | None =
     consumer = _consumer(settings)
     try:
         ends = {number: end for number, end in _ends(consumer, topic).items() if begin.get(number, 0) < end}
+        if only is not None:
+            ends = {number: end for number, end in ends.items() if number == only}
         consumer.assign([TopicPartition(topic, number, begin.get(number, OFFSET_BEGINNING)) for number in ends])
         yield from _messages(consumer, ends)
     except KafkaException as error:

@@ -14,11 +14,12 @@ from contracts.learning import Introduction
 from infra.settings import Settings
 from models.content.terms import introduce
 from models.engine import Engine
+from serving.postings import Page, page
 from streams.kafka.whole import read_whole
 from streams.replaying.merge import ITEM, Entries, entries
 from streams.replaying.owner import Owner
 from streams.replaying.plan import Plan
-from streams.stewarding.pages import decode_item, page
+from streams.stewarding.pages import decode_item
 
 _WRITTEN_AT_ONCE = 1000
 
@@ -47,7 +48,7 @@ class Items:
         """
         parts = {(part.topic, part.partition): n for n, part in enumerate(self._plan.parts) if part.kind == "items"}
         topic = next(topic for topic, _ in parts)
-        pages: dict[str, tuple[str, bytes, bool]] = {}
+        pages: dict[str, Page] = {}
         now = time.time_ns() // 1_000_000
         for message in read_whole(settings, topic):
             number = parts[topic, message.partition()]
@@ -58,7 +59,7 @@ class Items:
                 continue  # the workers have set it aside
             withheld = engine.availability.put(item, now)
             engine.labels.put(item)
-            pages[item.item] = item.item, page(item), withheld
+            pages[item.item] = page(item, withheld)
             self._newest[item.item] = number, message.offset(), message.timestamp()[1]
             if item.deleted:
                 self.records.pop(item.item, None)

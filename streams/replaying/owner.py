@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from infra.errors import StoreError
 from serving.fence import WentBack
+from serving.postings import Page
 from serving.store import STEWARD, Store
 from streams.stewarding.shared import SharedList
 
@@ -72,8 +73,8 @@ class Owner:
         self._see(refused)
         self._see(self._store.write_lists([], offsets, self._epochs))
 
-    def write_pages(self, items: Sequence[tuple[str, bytes, bool]]) -> None:
-        """Write what pages show of items, given as (item, value, withheld)."""
+    def write_pages(self, items: Sequence[Page]) -> None:
+        """Write what pages show of items."""
         self._see_all(self._store.write_metadata(items, self._epochs[STEWARD]))
 
     def write_handled(self, records: Mapping[Partition, int]) -> None:

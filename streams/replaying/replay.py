@@ -145,7 +145,9 @@ class _Replay:
         client = connect(settings.redis.url)
         self._namespaces = Namespaces(client, settings.redis.prefix)
         work = settings.worker
-        store = Store(client, Keys(self._name, settings.redis.prefix), work.list_s, work.state_s)
+        store = Store(
+            client, Keys(self._name, settings.redis.prefix), work.list_s, work.state_s, settings.worker.search_terms
+        )
         self._engine = create_engine(settings)
         self._home: Callable[[str], int] = lru_cache(maxsize=200_000)(
             lambda user: partition_of(user, self._plan.partitions)

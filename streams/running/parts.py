@@ -119,7 +119,7 @@ def build(
     kafka = {"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0, **settings.kafka.client}
     engine = create_engine(settings)
     keys = Keys(settings.namespace, settings.redis.prefix)
-    store = Store(connect(settings.redis.url), keys, work.list_s, work.state_s)
+    store = Store(connect(settings.redis.url), keys, work.list_s, work.state_s, settings.worker.search_terms)
     seldom = Seldom(warn)
     producer = ck.Producer(
         {"enable.idempotence": True, "linger.ms": 1, "compression.type": "zstd", "message.max.bytes": 5_000_000}

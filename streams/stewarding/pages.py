@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import confluent_kafka as ck
-import msgspec
-import orjson
 
 from contracts.events import InvalidEvent, Item, decode, encode
 from infra import failpoints
+from serving.postings import Page, page
 from serving.store import Store
 from streams.applying.outbox import Outbox
 from streams.deadletters.letters import DeadLetters
@@ -88,7 +87,7 @@ class Pages:
 
     def _write(self, messages: list[ck.Message]) -> None:
         epoch = self._epoch
-        pages: dict[str, tuple[str, bytes, bool]] = {}
+        pages: dict[str, Page] = {}
         tombstones: list[ck.Message] = []
         for message in messages:
             place = message.topic(), message.partition()
@@ -98,7 +97,7 @@ class Pages:
             item, error = decode_item(message)
             if item is not None:
                 tombstones += [message] if message.value() is None else []
-                pages[item.item] = (item.item, page(item), self._withheld(item.item))
+                pages[item.item] = page(item, self._withheld(item.item))
             elif error is not None:
                 self._set_aside(message, error)
         written = dict(self._next)
@@ -136,9 +135,3 @@ def decode_item(message: ck.Message) -> tuple[Item | None, InvalidEvent | None]:
         return None, error
     except UnicodeDecodeError as error:
         return None, InvalidEvent("bad id", str(error))
-
-
-def page(item: Item) -> bytes:
-    """Return what pages show of an item, as it stands in the store."""
-    entry = {key: value for key, value in msgspec.to_builtins(item).items() if key not in ("text", "vector")}
-    return orjson.dumps(entry)

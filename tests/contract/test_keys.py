@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from contracts.redis import Keys
 
 KEYS = Keys()
-OF_ONE_ID = (KEYS.top, KEYS.similar, KEYS.item, KEYS.user_vector, KEYS.item_vector, lambda i: KEYS.state(3, i))
+OF_ONE_ID = (
+    KEYS.top, KEYS.similar, KEYS.item, KEYS.content, KEYS.user_vector, KEYS.item_vector, lambda i: KEYS.state(3, i),
+)  # fmt: skip
 ids = st.text(min_size=1, max_size=20)
 
 

@@ -108,8 +108,9 @@ def names() -> str:
     lines = [
         keys.active, keys.withheld, keys.top("u1"), keys.top(item), keys.similar(item), keys.shared("popular"),
         keys.shared("trending"), keys.shared("latest"), keys.shared("popular", item), keys.categories,
-        keys.item(item), keys.user_vector(item), keys.item_vector(item), keys.state(3, item), keys.applied(3),
-        keys.watermark(3), keys.epoch(3), keys.trials(3), keys.workers, keys.sources, keys.probe,
+        keys.item(item), keys.content(item), keys.user_vector(item), keys.item_vector(item), keys.state(3, item),
+        keys.applied(3), keys.term(11), keys.watermark(3), keys.epoch(3), keys.trials(3), keys.workers,
+        keys.sources, keys.probe,
         Keys("b", "shop").top("u1"),
         *(topic_name(topic, "headrace", "main") for topic in (*PUBLIC, LEARNING_LOG, *REKEYED.values())),
     ]  # fmt: skip

@@ -13,6 +13,7 @@ import redis
 from contracts.redis import Keys
 from infra.redis import LocalRedis, connect
 from serving.fence import WentBack
+from serving.postings import Page
 from serving.store import STEWARD, Store
 
 KEYS = Keys("fence")
@@ -52,7 +53,7 @@ WRITES: dict[str, Callable[[Store, EPOCHS], Any]] = {
     "item vector": lambda store, epochs: store.write_items([], [("i", b"vector")], [], {}, epochs[0]),
     "gone items": lambda store, epochs: store.write_items([], [], ["i"], {}, epochs[0]),
     "items written": lambda store, epochs: store.write_items([], [], [], {("log", 0): 7}, epochs[0]),
-    "metadata": lambda store, epochs: store.write_metadata([("i", b"{}", False)], epochs[0]),
+    "metadata": lambda store, epochs: store.write_metadata([Page("i", b"{}", None, False)], epochs[0]),
     "withheld": lambda store, epochs: store.withhold(["i"], epochs[0]),
     "handled": lambda store, epochs: store.write_handled({("items", 3): 9}, epochs[0]),
 }

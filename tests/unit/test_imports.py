@@ -23,6 +23,8 @@ ALLOWED = {
         "serving.store",
         "serving.fence",
         "serving.namespaces",
+        "serving.postings",
+        "serving.publisher",
         "infra",
     ),
     "commands": OURS,
