@@ -54,7 +54,7 @@ def open_reader(settings: Settings, url: str) -> Reader:
 
     try:
         return Reader(url, settings.redis.prefix, settings.namespace)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # the latter of words that redis-py does not know
         raise StoreError(f"redis.url is not the address of a Redis: {error}") from error
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--host", help="Address to listen on; 127.0.0.1 by default.")
 @click.option("--port", type=click.IntRange(0, 65535), help="8000 by default; 0 takes a free one.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Port of /metrics for Prometheus; 0 = none.")
 @click.option("--config", type=click.Path(), help="Settings file (TOML).")
 @click.option("--home", metavar="DIR", help="Data directory of the local store; .headrace by default.")
-def command(host: str | None, port: int | None, config: str | None, home: str | None) -> None:
+def command(host: str | None, port: int | None, metrics_port: int | None, config: str | None, home: str | None) -> None:
     """Serve lists over HTTP until Ctrl-C.
 
     The live page is at /. Routes: /recommend/USER, /similar/ITEM, /popular, /explain/USER/ITEM and more; /openapi.json
@@ -34,7 +37,7 @@ def command(host: str | None, port: int | None, config: str | None, home: str | 
     """
     from infra.local import reading_store
 
-    settings = load_settings(config, home=home)
+    settings = load_settings(config, home=home).with_metrics_port(metrics_port)
     # uvicorn ends in order on SIGTERM and then raises it again: that must not keep the local store from being ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -71,32 +74,38 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> socket
 
 
 def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
-    import uvicorn
+    from infra import logs
+    from serving.server import Server, config
 
-    from serving.server import config
-
-    server = uvicorn.Server(config(application(settings, url), settings.serving.proxies))
+    logs.configure(settings, f"serve-{socket.gethostname()}-{os.getpid()}")
+    app = application(settings, url, leaving=lambda: server.leaving)
+    server = Server(config(app, settings.serving.proxies), settings.serving.leave_s)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Serving on http://{shown}:{port}   (Ctrl-C ends it)")
     server.run(sockets=[listener])
 
 
-def application(settings: Settings, url: str) -> FastAPI:
-    """Return the service as the settings say, on a store."""
+def application(settings: Settings, url: str, leaving: Callable[[], bool] = lambda: False) -> FastAPI:
+    """Return the service as the settings say, on a store; its metrics are exposed where they say so."""
     from commands.histories import history_of
     from commands.reading import open_reader
+    from infra.exposition import expose
     from serving.access import ApiKey, Keyring
     from serving.api import create_app
     from serving.edge import Limits
+    from serving.metrics import ServingMetrics
     from serving.people import as_given, pseudonyms
 
     serving = settings.serving
     keys = [ApiKey(key.name, frozenset(key.roles), key.sha256) for key in serving.keys]
     limits = Limits(serving.max_body_kb * 1024, serving.max_target_kb * 1024, serving.requests_per_s, serving.burst)
     naming = pseudonyms(serving.pseudonym_secret) if serving.pseudonym_secret else as_given
+    reader = open_reader(settings, url)
+    metrics = ServingMetrics(reader)
+    expose(metrics.registry, settings.metrics)
     return create_app(
-        open_reader(settings, url), serving.fallbacks, naming, Keyring(keys), limits, writing(settings, url), history_of
+        reader, serving.fallbacks, naming, Keyring(keys), limits, writing(settings, url), leaving, metrics, history_of
     )
 
 

@@ -13,8 +13,16 @@ import click
 @click.option("--home", type=click.Path(file_okay=False), help="Data directory of the local services.")
 @click.option("--namespace", help="Deployment to work for; each has its own group, log and keys.")
 @click.option("--instance", help="A static identity: a restarted worker of the same one goes on at once.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Port of /metrics for Prometheus; 0 = none.")
 @click.option("--verbose", is_flag=True, help="Log what happens, not only what goes wrong.")
-def command(config: str | None, home: str | None, namespace: str | None, instance: str | None, verbose: bool) -> None:
+def command(
+    config: str | None,
+    home: str | None,
+    namespace: str | None,
+    instance: str | None,
+    metrics_port: int | None,
+    verbose: bool,
+) -> None:
     """Consume events, keep every affected user's list fresh.
 
     Runs until SIGTERM or Ctrl-C, and then leaves with everything durable. A killed worker goes on where it was: let a
@@ -25,7 +33,7 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
     \b
     Example:
       headrace local &
-      headrace worker --verbose
+      headrace worker --metrics-port 9464
     """
     # One thread for matrix products: more only wait for each other beside Kafka's and Redis' threads.
     for library in ("OPENBLAS", "OMP", "MKL"):
@@ -35,7 +43,7 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
 
     import msgspec
 
-    from infra import failpoints
+    from infra import failpoints, logs
     from infra.local import find_services
     from infra.settings import load_settings
     from streams.kafka.admin import prepare_topics
@@ -43,7 +51,7 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
 
     start_up = StartUp()
     failpoints.arm(os.environ.get(failpoints.VARIABLE))
-    settings = find_services(load_settings(config, home=home, namespace=namespace))
+    settings = find_services(load_settings(config, home=home, namespace=namespace).with_metrics_port(metrics_port))
     if instance:
         worker = msgspec.structs.replace(settings.worker, instance=instance)
         settings = msgspec.structs.replace(settings, worker=worker)
@@ -59,5 +67,5 @@ def command(config: str | None, home: str | None, namespace: str | None, instanc
     start_up.done("topics")
     failure = run(settings, topics, start_up, verbose=verbose)
     if failure is not None:
-        click.secho(f"headrace worker: {failure}", fg="red", err=True)
+        logs.last_words("headrace worker", failure)
         sys.exit(1)

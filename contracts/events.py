@@ -23,14 +23,27 @@ UNDO = "undo"
 """Takes back all that the user has done to the item so far. Nothing that is remembered, so it has no place in TYPES."""
 
 
+REASONS = (
+    "malformed",
+    "invalid",
+    "bad id",
+    "bad time",
+    "unknown type",
+    "bad rating",
+    "key is not the user",
+    "key is not the item",
+    "poison",
+)
+"""Why messages cannot be used, in short."""
+
+
 class InvalidEvent(ValueError):
     """A message that is not an event.
 
     Parameters
     ----------
     reason : str
-        One of a closed set of short names, for counting: ``"malformed"``, ``"invalid"``, ``"bad id"``, ``"bad time"``,
-        ``"unknown type"``, ``"bad rating"``, ``"key is not the user"``, ``"key is not the item"``.
+        One of :data:`REASONS`, for counting.
     detail : str
         The offending value and what to do about it.
     """

@@ -84,6 +84,8 @@ class LocalKafka(LocalServer):
         Java's largest heap.
     properties : mapping of str to str, optional
         Broker properties that take precedence over ours.
+    client : mapping of str to str, optional
+        Properties of a client that the broker answers, where it asks for more than its address.
     """
 
     NAME = "Kafka"
@@ -91,9 +93,15 @@ class LocalKafka(LocalServer):
     LOGS = ("server.log", "output.log")
 
     def __init__(
-        self, directory: str | Path, *, heap: str = "512m", properties: Mapping[str, str] | None = None
+        self,
+        directory: str | Path,
+        *,
+        heap: str = "512m",
+        properties: Mapping[str, str] | None = None,
+        client: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(directory)
+        self._client = dict(client or {})
         self._heap = heap
         self._properties = dict(properties or {})
 
@@ -119,7 +127,7 @@ class LocalKafka(LocalServer):
         if not answers(int(self._address.rpartition(":")[2])):
             return False
         try:
-            client = AdminClient({"bootstrap.servers": self._address, "log_level": 0})
+            client = AdminClient({**self._client, "bootstrap.servers": self._address, "log_level": 0})
             return bool(client.list_topics(timeout=2).brokers)
         except KafkaException:
             return False

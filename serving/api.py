@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -11,6 +11,7 @@ from serving import problems
 from serving.access import Keyring
 from serving.edge import Edge, Limits
 from serving.live import History
+from serving.metrics import Measured, ServingMetrics
 from serving.people import Naming, as_given
 from serving.reader import Reader
 from serving.recommend import FALLBACKS
@@ -30,6 +31,8 @@ def create_app(
     keyring: Keyring | None = None,
     limits: Limits | None = None,
     writing: Writing | None = None,
+    leaving: Callable[[], bool] = lambda: False,
+    metrics: ServingMetrics | None = None,
     history: History | None = None,
 ) -> FastAPI:
     """Build the application.
@@ -48,6 +51,10 @@ def create_app(
         What a request may be.
     writing : Writing, optional
         Where what is published goes; without it every such request is refused.
+    leaving : callable
+        Whether the service is about to end: then it is not ready, though it still answers.
+    metrics : ServingMetrics, optional
+        Where requests are counted.
     history : History, optional
         Reads users' stored states; without it nothing is said of what they did.
     """
@@ -61,6 +68,7 @@ def create_app(
             yield
         await publisher.close()
 
+    metrics = metrics or ServingMetrics(reader)
     app = FastAPI(
         title="Headrace",
         description=DESCRIPTION,
@@ -68,11 +76,11 @@ def create_app(
             *lists.routes(reader, waiting, fallbacks, naming),
             *asking.routes(reader, writing.lexicon, fallbacks, naming),
             *explain.routes(reader, naming),
-            *health.routes(reader),
             *events.routes(publisher, writing.events_at_once, naming),
             *items.routes(reader, publisher, waiting, writing.events_at_once),
             *users.routes(publisher, writing.people, naming),
             *stream.routes(reader, Streams(reader, writing.streams), naming),
+            *health.routes(reader, leaving, metrics),
             *live.routes(reader, history or (lambda state: ()), naming),
             *page.routes(),
         ],
@@ -85,6 +93,7 @@ def create_app(
     if keyring:
         _document_keys(app)
     app.add_middleware(Edge, keyring or Keyring(), limits or Limits())
+    app.add_middleware(Measured, metrics=metrics)  # around the edge: what that refuses is counted too
     return app
 
 

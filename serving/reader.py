@@ -69,6 +69,11 @@ class Reader:
         The namespace to read as long as ``headrace:active`` names none.
     follow_s : float
         How often to look whether another namespace has become the active one, in seconds.
+
+    Attributes
+    ----------
+    failures : int
+        Questions that were not answered, or not in time.
     """
 
     def __init__(self, url: str, prefix: str = "headrace", namespace: str = "main", follow_s: float = FOLLOW_S) -> None:
@@ -83,6 +88,7 @@ class Reader:
         self._follow_s = follow_s
         self._follow_at = 0.0  # monotonic seconds
         self._known: dict[str, bool] = {}  # item → whether it is withheld
+        self.failures = 0
         self._decoded: dict[str, tuple[bytes | None, ItemList | None]] = {}  # lists for everybody: as read, decoded
         self._tracked = False  # whether Redis says so when that changes
         # As redis-py's own client-side cache does it; for asyncio it has none.
@@ -300,8 +306,10 @@ class Reader:
         try:
             return await self._questions.ask(commands)
         except TimeoutError as error:
+            self.failures += 1
             raise StoreUnavailable(f"Redis did not answer within {TIMEOUT_S} s") from error
         except (RedisError, OSError) as error:
+            self.failures += 1
             raise StoreUnavailable(f"Redis cannot be read: {error}") from error
 
     async def _exchange(self, questions: list[tuple[Command, ...]]) -> list[Any]:

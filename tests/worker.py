@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -160,10 +161,12 @@ def configured(settings: Settings, more: str) -> Path:
     """Write a settings file; ``more`` continues the section ``[worker]``."""
     config = settings.home_dir / "worker.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
+    client = "".join(f"{json.dumps(name)} = {json.dumps(value)}\n" for name, value in settings.kafka.client.items())
     config.write_text(
         f'namespace = "{settings.namespace}"\nhome = "{settings.home}"\n'
         f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nprefix = "{settings.kafka.prefix}"\n'
         f"partitions = {settings.kafka.partitions}\nrekey = {str(settings.kafka.rekey).lower()}\n"
+        f"[kafka.client]\n{client}"
         f'[redis]\nurl = "{settings.redis.url}"\nprefix = "{settings.redis.prefix}"\n'
         f"[worker]\nbarrier_ms = 200\n{more}"
     )
@@ -173,7 +176,9 @@ def configured(settings: Settings, more: str) -> Path:
 def ends(settings: Settings, topic: Topic | None, name: str = "") -> dict[str, int]:
     """Where a topic ends now: ``topic/partition`` → next offset, empty partitions left out."""
     name = topic_name(topic, settings.kafka.prefix, settings.namespace) if topic else name
-    consumer = Consumer({"bootstrap.servers": settings.kafka.bootstrap, "group.id": "ends", "log_level": 0})
+    consumer = Consumer(
+        {**settings.kafka.client, "bootstrap.servers": settings.kafka.bootstrap, "group.id": "ends", "log_level": 0}
+    )
     try:
         partitions = consumer.list_topics(name, timeout=10).topics[name].partitions
         found = {f"{name}/{number}": bounds(consumer, TopicPartition(name, number))[1] for number in partitions}

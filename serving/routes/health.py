@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import Response
 from starlette.routing import BaseRoute
 
 from serving import problems
+from serving.metrics import ServingMetrics
 from serving.reader import Reader
 from serving.readiness import not_ready
 from serving.routes.route import answered, route
@@ -21,7 +23,7 @@ class State:
     status: str
 
 
-def routes(reader: Reader) -> list[BaseRoute]:
+def routes(reader: Reader, leaving: Callable[[], bool], metrics: ServingMetrics) -> list[BaseRoute]:
     """Return the routes; probes of a supervisor carry no keys, so they are open."""
 
     async def health() -> Response:
@@ -29,11 +31,14 @@ def routes(reader: Reader) -> list[BaseRoute]:
         return answered(State("ok"))
 
     async def ready() -> Response:
-        """Say that Redis answers and that a worker keeps the lists fresh."""
+        """Say that Redis answers, that a worker keeps the lists fresh, and that the service is to stay."""
+        if leaving():
+            return problems.problem(503, "the service is about to end; ask another one")
         reason = not_ready(await reader.statuses(), time.time_ns() // 1_000_000)
         return answered(State("ready")) if reason is None else problems.problem(503, reason)
 
     return [
         route("/health", health, State, role="open", example=State("ok")),
         route("/ready", ready, State, 503, role="open", example=State("ready")),
+        route("/metrics", metrics.answer, None, role="read", include_in_schema=False),
     ]

@@ -155,7 +155,7 @@ class Applier:
             self._held.append(_Applied(records, given, observation))
             self.applied.update(records.next_offsets)
             more = not records.alone and self._in_flight() > self._taken and len(self._held) < self._together
-            lists = self._measured(observation, _NOBODY if more else self._of_held())
+            lists = self._measured(records.topic, observation, _NOBODY if more else self._of_held())
             if not more:
                 self._hand_over(lists)
 
@@ -302,9 +302,10 @@ class Applier:
             self._rekeying.forward(applied.given.strays)
             self._status.rekeyed += len(applied.given.strays)
             self._done(applied.records)
-            outcome = applied.observation.observed.outcome
-            stamps = np.array(applied.given.stamps, np.float64)[outcome == APPLIED]
-            self._status.delivered(now - stamps, [error.reason for _, error in applied.given.letters])
+            counted = applied.observation.observed.outcome == APPLIED
+            stamps = np.array(applied.given.stamps, np.float64)[counted]
+            reasons = [error.reason for _, error in applied.given.letters]
+            self._status.delivered(now - stamps, applied.given.partitions[counted], reasons)
 
     async def _write(
         self,
@@ -315,7 +316,9 @@ class Applier:
     ) -> None:
         placed = [(self.home(user), user, value) for user, value in lists]
         gone = [(self.home(user), user) for user in without]
+        begun = time.perf_counter()
         refused = await self._outbox.call(self._store.write_lists, placed, reached, epochs, gone)
+        self._status.wrote({number for _, number in reached}, time.perf_counter() - begun)
         if refused:
             await self._refused(refused, epochs)
 
@@ -347,7 +350,7 @@ class Applier:
             )
         return given
 
-    def _measured(self, observation: Observation, slots: NDArray[np.int32]) -> list[tuple[str, bytes]]:
+    def _measured(self, topic: str, observation: Observation, slots: NDArray[np.int32]) -> list[tuple[str, bytes]]:
         """Make lists, and rank the items chosen; in large batches beside each other, since both only read."""
         shown = self._lists.was_shown(observation)
         outcome = observation.observed.outcome
@@ -361,6 +364,6 @@ class Applier:
             lists = self._lists.make(slots)
         n, duplicates = int((outcome <= DUPLICATE).sum()), int((outcome == DUPLICATE).sum())
         untaught = int(((outcome == APPLIED) & ~observation.observed.taught).sum())
-        self._status.observed(n, duplicates, untaught, ranks, shown[ranks.events])
+        self._status.observed(topic, n, duplicates, untaught, ranks, shown[ranks.events])
         self._status.undone += int((outcome == UNDONE).sum())
         return lists

@@ -44,6 +44,12 @@ class Events:
     skipped: int = 0
     strays: list[Stray] = field(default_factory=list)
 
+    @property
+    def partitions(self) -> NDArray[np.int64]:
+        """Where each of the events lies, shape (n,)."""
+        numbers = np.array([source.partition for source in self.batch.sources], np.int64)
+        return numbers[np.array(self.batch.source, np.intp)]
+
 
 @dataclass(slots=True)
 class Users:

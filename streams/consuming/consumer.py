@@ -90,7 +90,7 @@ class GroupConsumer(mode.Service):
         self._committing = False
         self._due = {"lag": 0.0, "partitions": 0.0}
         self._tenures = Tenures(topics)
-        self.lag = 0
+        self.lags: dict[Partition, int] = {}
         self.rejoined = 0
 
     async def on_start(self) -> None:
@@ -115,6 +115,11 @@ class GroupConsumer(mode.Service):
     def assigned(self) -> frozenset[Partition]:
         """The partitions at work."""
         return self._tenures.places()
+
+    @property
+    def lag(self) -> int:
+        """Events that are still to be read."""
+        return sum(self.lags.values())
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Have these offsets committed soon; for offsets whose events are durable. Callable from any thread."""
@@ -180,7 +185,7 @@ class GroupConsumer(mode.Service):
         if first is not None:
             self._hand_over([first, *consumer.consume(self._batch - 1, self._linger_s)])
         if self._is_due("lag", _LOOK_AT_LAG_S):
-            self.lag = self._measure_lag(consumer)
+            self.lags = self._measure_lags(consumer)
         if self._is_due("partitions", _LOOK_AT_PARTITIONS_S):
             check_partitions(consumer, set(self._channels), self._partitions)
 
@@ -257,13 +262,13 @@ class GroupConsumer(mode.Service):
             self._due[what] = now + every_s
         return due
 
-    def _measure_lag(self, consumer: ck.Consumer) -> int:
-        lag = 0
+    def _measure_lags(self, consumer: ck.Consumer) -> dict[Partition, int]:
+        lags = {}
         for position in consumer.position(self._at_work(consumer)):
             _, high = consumer.get_watermark_offsets(position, cached=True)
             if high > 0 and position.offset >= 0:
-                lag += high - position.offset
-        return lag
+                lags[position.topic, position.partition] = high - position.offset
+        return lags
 
     def _on_error(self, error: ck.KafkaError) -> None:
         # The client says so in words only: the callback's error has the code of the cause, and no mark.

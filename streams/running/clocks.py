@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import mode
+import orjson
 
 from infra.memory import resident_mb
 from infra.settings import Settings
@@ -32,6 +33,8 @@ class Clocks(mode.Service):
     ----------
     ready : bool
         Whether the worker is up; set by it. Until then only its status is written.
+    said : dict
+        What the worker last said of itself; empty before the first time.
     """
 
     def __init__(self, parts: Parts, settings: Settings, name: str) -> None:
@@ -39,6 +42,7 @@ class Clocks(mode.Service):
         self._parts, self._settings, self._name = parts, settings, name
         self.ready = False
         self.checkpoint_errors = 0
+        self.said: dict[str, Any] = {}
 
     @mode.Service.task
     async def _pass_barriers(self) -> None:
@@ -85,12 +89,13 @@ class Clocks(mode.Service):
         """Write what the worker says of itself."""
         parts = self._parts
         items = parts.engine.items
-        value = parts.status.encode(
+        self.said = parts.status.report(
             worker=self._name,
             pid=os.getpid(),
             ready=self.ready,
             namespace=self._settings.namespace,
             lag=parts.consumer.lag,
+            lags={f"{topic}/{partition}": lag for (topic, partition), lag in parts.consumer.lags.items()},
             partitions=len(parts.consumer.assigned),
             numbers=sorted(parts.epochs.now),
             rejoined=parts.consumer.rejoined,
@@ -109,6 +114,7 @@ class Clocks(mode.Service):
             waiting_batches=parts.consumer.in_flight,
             **more,
         )
+        value = orjson.dumps(self.said)
         try:
             await asyncio.to_thread(parts.store.write_status, self._name, value)
         except Exception as error:  # the status must never be what stops a worker

@@ -13,14 +13,16 @@ import logging
 import os
 import socket
 import sys
-import traceback
 from collections.abc import Mapping
 
 import faust
 import mode
 from faust.app.base import BootStrategy
+from prometheus_client import CollectorRegistry
 
+from infra import logs
 from infra.errors import HeadraceError
+from infra.exposition import expose
 from infra.kernels import compile_kernels
 from infra.settings import Settings
 from models.kernel import COMPILED
@@ -32,6 +34,7 @@ from streams.running.clocks import Clocks
 from streams.running.parts import build
 from streams.running.recovery import recover
 from streams.running.watchdog import START_S, Watchdog, progress, services_answer, start_progress
+from streams.watching import metrics
 from streams.watching.startup import StartUp
 from streams.watching.status import Status
 
@@ -68,7 +71,7 @@ def create_app(settings: Settings, topics: Mapping[str, Found], start_up: StartU
     Raises
     ------
     HeadraceError
-        When Redis does not answer, or topics do not fit together.
+        When Redis does not answer, topics do not fit together, or metrics cannot be served.
     """
     app = _App(
         f"{settings.kafka.prefix}-{settings.namespace}",
@@ -79,7 +82,9 @@ def create_app(settings: Settings, topics: Mapping[str, Found], start_up: StartU
         datadir=str(settings.home_dir / "faust"),
     )
     app.failure = None
-    app.service(_Worker(app, settings, topics, start_up))
+    worker = _Worker(app, settings, topics, start_up)
+    expose(worker.metrics(), settings.metrics)
+    app.service(worker)
     return app
 
 
@@ -97,12 +102,13 @@ def run(settings: Settings, topics: Mapping[str, Found], start_up: StartUp, *, v
     verbose : bool
         Log what happens, not only what goes wrong.
     """
+    logs.configure(settings, _name(settings), verbose=verbose)
     app = create_app(settings, topics, start_up)
     # A late turn of the event loop under load is what the window and the lag are for, not news.
     logging.getLogger("mode.timers").setLevel(logging.ERROR)
     # A thread that packs bytes for Redis must not keep the event loop waiting for 5 ms, Python's default.
     sys.setswitchinterval(0.001)
-    worker = _Process(app, loglevel="INFO" if verbose else "WARN", redirect_stdouts=False, quiet=not verbose)
+    worker = _Process(app, override_logging=False, redirect_stdouts=False, quiet=True)
     with contextlib.suppress(SystemExit):
         worker.execute_from_commandline()
     failure: BaseException | None = app.failure
@@ -116,8 +122,7 @@ class _Worker(mode.Service):
         super().__init__()
         self._app, self._settings = app, settings
         self._parts = build(app, settings, topics, Status(start_up), self.log.warning, _die)
-        name = settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
-        self._clocks = Clocks(self._parts, settings, name)
+        self._clocks = Clocks(self._parts, settings, _name(settings))
         self._stalled_s = stalled_s = settings.worker.stalled_s
         parts, clocks = self._parts, self._clocks
         self._watchdog = Watchdog(
@@ -130,6 +135,10 @@ class _Worker(mode.Service):
             _die,
             "the start has stood still for {:.0f} s",
         )
+
+    def metrics(self) -> CollectorRegistry:
+        """Return what Prometheus may read of it."""
+        return metrics.registry(lambda: self._clocks.said, self._parts.status)
 
     async def on_start(self) -> None:
         """Bring the model to the end of the log and take over the item records, then join the group."""
@@ -173,13 +182,16 @@ def _load_kernels() -> None:
     warm_up()
 
 
+def _name(settings: Settings) -> str:
+    """Return what a worker calls itself."""
+    return settings.worker.instance or f"{socket.gethostname()}-{os.getpid()}"
+
+
 def _die(error: BaseException) -> None:
     """End the process with the error's words as its last; callable from any thread. A restart goes on.
 
     At once: an orderly stop would make durable what an exception has left half applied. And a start that waits for what
     a dead thread was to bring would wait for ever.
     """
-    if not isinstance(error, HeadraceError):
-        traceback.print_exception(error)
-    print(f"headrace worker: {error!s}", file=sys.stderr, flush=True)
+    logs.last_words("headrace worker", error)
     os._exit(1)

@@ -14,6 +14,7 @@ from infra.errors import BrokerError, HeadraceError, StoreError
 from infra.findings import Finding, ok, problem, warning
 from infra.redis import connect
 from infra.redis_health import examine
+from infra.secrecy import examine_secrecy
 from infra.settings import Settings
 from serving.store import Store
 from streams.kafka.admin import compare_topics, topic_partitions, topics_by_user
@@ -36,6 +37,7 @@ def examine_deployment(settings: Settings) -> Iterator[Finding]:
         With the addresses of Kafka and Redis filled in.
     """
     partitions, store = 0, None
+    yield from examine_secrecy(settings)
     try:
         partitions = yield from _topics(settings)
     except BrokerError as error:

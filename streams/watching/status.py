@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from evaluation.prequential import Prequential
 from models.engine import Ranks
+from streams.watching.latencies import Latencies
 from streams.watching.startup import StartUp
 
 
@@ -64,6 +64,7 @@ class Status:
         self.started = time.time()
         self.start_up = start_up or StartUp()
         self.events_applied = 0
+        self.events_by_topic: Counter[str] = Counter()
         self.duplicates = 0
         self.untaught = 0
         self.lists_written = 0
@@ -75,17 +76,23 @@ class Status:
         self.batches = 0
         self.dead_letters: Counter[str] = Counter()
         self.freshness = Histogram()
+        self.freshness_by_partition = Latencies()
+        self.writes_by_partition = Latencies()
         self.quality = Prequential()
         self.popularity = Prequential()
         self._list_hits = 0
         self._first = 0.0
         self._last = 0.0
 
-    def observed(self, events: int, duplicates: int, untaught: int, ranks: Ranks, shown: NDArray[np.bool_]) -> None:
+    def observed(
+        self, topic: str, events: int, duplicates: int, untaught: int, ranks: Ranks, shown: NDArray[np.bool_]
+    ) -> None:
         """Count a batch that was applied.
 
         Parameters
         ----------
+        topic : str
+            Full name.
         events, duplicates : int
             New messages in it, and how many of them were repeats of an earlier one.
         untaught : int
@@ -97,33 +104,51 @@ class Status:
         """
         self.batches += 1
         self.events_applied += events - duplicates
+        self.events_by_topic[topic] += events - duplicates
         self.duplicates += duplicates
         self.untaught += untaught
         self.quality.add(ranks.blend)
         self.popularity.add(ranks.popularity)
         self._list_hits += int(shown.sum())
 
-    def delivered(self, ages: NDArray[np.float64], refused: list[str]) -> None:
-        """Count a batch whose lists are in Redis: ages in ms of its events by then, and reasons of its dead letters."""
+    def delivered(self, ages: NDArray[np.float64], partitions: NDArray[np.int64], refused: list[str]) -> None:
+        """Count a batch whose lists are in Redis.
+
+        Parameters
+        ----------
+        ages : ndarray of float64, shape (n,)
+            Of its events by then, in ms.
+        partitions : ndarray of int64, shape (n,)
+            Where they lie.
+        refused : list of str
+            Reasons of its dead letters.
+        """
         now = time.time()
         self._first = self._first or now
         self.start_up.done("first event")
         self._last = now
         self.refused(refused)
         self.freshness.add(ages)
+        self.freshness_by_partition.add(partitions, ages / 1000)
+
+    def wrote(self, partitions: Iterable[int], seconds: float) -> None:
+        """Count a write of the lists of partitions and their watermarks to Redis, repeats included."""
+        numbers = np.fromiter(partitions, np.int64)
+        self.writes_by_partition.add(numbers, np.full(len(numbers), seconds))
 
     def refused(self, reasons: list[str]) -> None:
         """Count dead letters by reason."""
         self.dead_letters.update(reasons)
 
-    def report(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def report(self, **more: Any) -> dict[str, Any]:
+        """Return everything as plain values, with further ones and the time, ms since the epoch."""
         seconds = self._last - self._first
         return {
             "started": round(self.started, 3),
             "start_ms": self.start_up.ms,
             "start_cpu_ms": self.start_up.cpu_ms,
             "events_applied": self.events_applied,
+            "events_by_topic": dict(self.events_by_topic),
             "duplicates": self.duplicates,
             "untaught": self.untaught,
             "dead_letters": sum(self.dead_letters.values()),
@@ -150,8 +175,6 @@ class Status:
             "ndcg_at_10": round(self.quality.ndcg, 5),
             "popularity_hit_rate_at_10": round(self.popularity.hit_rate, 5),
             "list_hit_rate_at_10": round(self._list_hits / self.quality.scored, 5) if self.quality.scored else 0.0,
+            **more,
+            "time": time.time_ns() // 1_000_000,
         }
-
-    def encode(self, **more: Any) -> bytes:
-        """Return the report with further values as JSON."""
-        return orjson.dumps({**self.report(), **more, "time": time.time_ns() // 1_000_000})

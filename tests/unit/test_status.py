@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import orjson
 import pytest
 
 from models.engine import Ranks
@@ -52,13 +51,15 @@ def ranks(*values: float) -> Ranks:
 
 def test_a_report_adds_up() -> None:
     status = Status()
-    status.observed(10, 2, 3, ranks(1.0, 20.0), np.array([True, False]))
-    status.observed(5, 0, 1, ranks(2.0), np.array([True]))
-    status.delivered(np.full(13, 20.0), ["malformed", "bad id"])
+    status.observed("clicks", 10, 2, 3, ranks(1.0, 20.0), np.array([True, False]))
+    status.observed("ratings", 5, 0, 1, ranks(2.0), np.array([True]))
+    status.delivered(np.full(13, 20.0), np.arange(13) % 4, ["malformed", "bad id"])
     status.refused(["malformed"])
     status.lists_written += 7
     report = status.report()
     assert report["events_applied"] == 13
+    assert report["events_by_topic"] == {"clicks": 8, "ratings": 5}
+    assert report["hits_at_10"] == {"blend": 2, "popularity": 2, "list": 2}
     assert report["untaught"] == 4
     assert report["duplicates"] == 2
     assert report["lists_written"] == 7
@@ -73,7 +74,7 @@ def test_a_report_adds_up() -> None:
 
 
 def test_a_worker_that_has_done_nothing_reports_too() -> None:
-    report = orjson.loads(Status().encode(worker="w1", ready=False))
+    report = Status().report(worker="w1", ready=False)
     assert report["worker"] == "w1"
     assert report["events_applied"] == 0
     assert report["events_per_second"] is None
