@@ -33,8 +33,8 @@ def read_your_writes(figures: dict[str, Any]) -> str:
     return f"""## Read your writes
 
 `python -m benchmarks.read_your_writes`: an event is posted, then the user's list read with the token; of
-{figures["rounds"]:,} lists {figures["effects_seen"]:,} contain the event's effect. The control takes an event from Kafka
-and sets a value in Redis, without a recommender and without HTTP. Load {figures["load"]}.
+{figures["rounds"]:,} lists {figures["effects_seen"]:,} contain the event's effect. The control takes an event from
+Kafka and sets a value in Redis, without a recommender and without HTTP. Load {figures["load"]}.
 
 {table(("ms", "p50", "p99"), rows)}
 """
