@@ -25,7 +25,7 @@ _STOP_S = 60.0  # for what is in flight, a barrier and a checkpoint, on a busy m
 # More crashes in turn than it takes to find an event that ends every worker, see streams.applying.attempts.
 _CRASHES = 6
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0)
-_OWN = re.compile(r"headrace \w+: .*")
+_OWN = re.compile(r"headrace(?: \w+)?: .*")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # Faust hides the cursor, whatever it writes to
 _STEADY_S = 60.0  # after such a life the next crash counts as the first
 # As the worker has it for matrix products; it must stand before NumPy is imported.

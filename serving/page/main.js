@@ -29,13 +29,13 @@ function chips(place, entries, choose) {
     el("button", { type: "button", className: "chip", click: () => choose(id) }, name)));
 }
 
-/** Name some users and items to begin with; the first of them are shown where none is chosen. */
+/** Name some users and items to begin with; the first of them are shown where none is chosen, nor being typed. */
 async function suggest() {
   const [users, popular] = await Promise.all([ask(`/live/users?n=${SOME}`), ask(`/popular?n=${SOME}&titles=true`)]);
   chips("visitor-some", users.body.map((user) => [user, user]), (user) => visitor.choose(user));
   chips("item-some", popular.body.items.map((entry) => [entry.item, entry.title ?? entry.item]), (id) => item.choose(id));
-  if (!visitor.user && users.body.length) await visitor.choose(users.body[0]);
-  if (!item.item && popular.body.items.length) await item.choose(popular.body.items[0].item);
+  if (!visitor.user && !$("visitor-input").value && users.body.length) await visitor.choose(users.body[0]);
+  if (!item.item && !$("item-input").value && popular.body.items.length) await item.choose(popular.body.items[0].item);
   return users.body.length > 0 && popular.body.items.length > 0;
 }
 

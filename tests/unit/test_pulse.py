@@ -21,8 +21,8 @@ def report(status: Status, time: int, **more: Any) -> dict[str, Any]:
 
 def work(status: Status, events: int, age_ms: float) -> None:
     places = np.where(np.arange(events) % 2 == 0, 1.0, 50.0)
-    status.observed(events, 0, 0, Ranks(np.arange(events), places, places + 20), np.zeros(events, np.bool_))
-    status.delivered(np.full(events, age_ms), [])
+    status.observed("clicks", events, 0, 0, Ranks(np.arange(events), places, places + 20), np.zeros(events, np.bool_))
+    status.delivered(np.full(events, age_ms), np.zeros(events, np.int64), [])
     status.lists_written += 2 * events
 
 
