@@ -73,6 +73,20 @@ def test_ids_are_one_part_of_the_path_whatever_they_hold() -> None:
     assert dict(reading.recommend(5, exclude=[1, "a,b"]).query) == {"n": "10", "exclude": "a,b"}
 
 
+def test_events_keep_their_own_identity_and_others_get_one() -> None:
+    alone = writing.send(client.Click("ann", "x"))
+    assert alone.headers["Idempotency-Key"]
+    assert alone.body == [{"user": "ann", "item": "x", "type": "click"}]
+    # A key would make another event of the second, which the same user did at the same time.
+    mixed = writing.send({"user": "ann", "item": "x"}, client.Rating("ann", "y", 4, time=5), {"user": "a", "id": "7"})
+    assert mixed.headers == {}
+    assert mixed.body[0].pop("id")
+    assert mixed.body == [
+        {"user": "ann", "item": "x"}, {"user": "ann", "item": "y", "rating": 4, "time": 5}, {"user": "a", "id": "7"},
+    ]  # fmt: skip
+    assert writing.send(client.Click("ann", "x", time=5), key="k").headers == {"Idempotency-Key": "k"}
+
+
 def test_what_an_older_client_does_not_know_is_ignored_and_what_is_no_answer_is_said() -> None:
     body = json.dumps(PAGE | {"new": 1, "items": [{"item": "a", "score": 1, "new": {}}]}).encode()
     assert parse(client.Recommended, body, {}).items == (client.Shown("a", 1),)

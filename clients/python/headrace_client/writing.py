@@ -11,6 +11,7 @@ from headrace_client.call import Call, Id, quoted, said
 from headrace_client.events import Event, plain
 
 _LOOKING_UP_S = 30.0
+_OWN = frozenset({"id", "time"})
 
 
 def send(event: Event, *more: Event, key: str | None = None) -> Call[Accepted]:
@@ -21,7 +22,8 @@ def send(event: Event, *more: Event, key: str | None = None) -> Call[Accepted]:
     event, *more : Click, Rating, Impression or mapping
     key : str, optional
         Names the request: the same events sent again under the same key count once. By default a new one, so that what
-        this client itself sends again, after a lost connection, counts once.
+        this client itself sends again, after a lost connection, counts once. What has a ``time`` or an ``id`` counts
+        once by these without a key.
 
     Returns
     -------
@@ -95,8 +97,17 @@ def undo(user: Id, item: Id) -> Call[Accepted]:
 
 
 def _publish(path: str, events: Iterable[Event], key: str | None) -> Call[Accepted]:
-    headers = {"Idempotency-Key": key or uuid.uuid4().hex} if path == "/events" else {}
-    return Call("POST", path, Accepted, body=[plain(event) for event in events], headers=headers)
+    body = [plain(event) for event in events]
+    headers = {}
+    if path == "/events":
+        # What has a time or an id of its own counts once by these, also when it is sent by another request.
+        without = [event for event in body if not _OWN.intersection(event)]
+        if key is not None or len(without) == len(body):
+            headers["Idempotency-Key"] = key or uuid.uuid4().hex
+        else:
+            for event in without:
+                event["id"] = uuid.uuid4().hex
+    return Call("POST", path, Accepted, body=body, headers=headers)
 
 
 def _record(record: Record) -> dict[str, Any]:
