@@ -11,6 +11,8 @@ python -m benchmarks.crash --data FOLDER --broker-kills 5 --redis-kills 5 --json
 python -m benchmarks.workers --json benchmarks/results/workers.json
 python -m benchmarks.replay --data FOLDER --json benchmarks/results/replay.json
 python -m benchmarks.soak --json benchmarks/results/soak.json
+python -m benchmarks.serving --json benchmarks/results/serving.json
+python -m benchmarks.read_your_writes --json benchmarks/results/read_your_writes.json
 python -m benchmarks.page --json benchmarks/results/page.json
 headrace run --fresh --data FOLDER --json benchmarks/results/run.json
 headrace run --fresh --data FOLDER --rate 200 --json benchmarks/results/run-200.json      # and --rate 2000
@@ -25,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.parts.durable_page import crashes, replay, soak, workers
-from benchmarks.parts.live_page import live_page
 from benchmarks.parts.quality_page import pace, quality
 from benchmarks.parts.scale_page import scale
+from benchmarks.parts.serving_page import live_page, read_your_writes, serving
 from benchmarks.parts.tables import table
 
 FIGURES = Path(__file__).parent / "results"
@@ -169,14 +171,15 @@ def _jobs() -> dict[str, Any]:
 def main() -> None:
     parts = {
         "event_path": event_path, "freshness": freshness, "engine": engine, "learning_log": learning_log,
-        "scale": scale, "workers": workers, "replay": replay, "soak": soak, "page": live_page, "run": run,
-        "quality": quality,
+        "scale": scale, "workers": workers, "replay": replay, "soak": soak, "serving": serving,
+        "read_your_writes": read_your_writes, "page": live_page, "run": run, "quality": quality,
     }  # fmt: skip
-    pages = [parts[name](figures) for name in parts if (figures := _figures(name))]
+    pages = {name: parts[name](figures) for name in parts if (figures := _figures(name))}
     disturbed = {options: figures for name, options in CRASHES.items() if (figures := _figures(name))}
-    pages.append(crashes(disturbed))
+    if disturbed:
+        pages = {"crashes": crashes(disturbed), **pages}
     head = "# Results\n\nWritten by `python -m benchmarks.results` from the figures in `benchmarks/results`.\n"
-    PAGE.write_text("\n".join([head, *pages]), "utf-8")
+    PAGE.write_text("\n".join([head, *pages.values()]), "utf-8")
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ class _Worker(mode.Service):
             await self.add_runtime_dependency(self._parts.consumer)
         except HeadraceError as error:
             self._app.failure = error
-            self._crash = asyncio.create_task(self._app.crash(error))  # in order: nothing was begun that could be half
+            self._ending = asyncio.create_task(self._app.crash(error))  # in order: nothing was begun that could be half
             return
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not look through it
