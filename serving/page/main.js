@@ -29,13 +29,15 @@ function chips(place, entries, choose) {
     el("button", { type: "button", className: "chip", click: () => choose(id) }, name)));
 }
 
+const untouched = (id) => !$(id).value && document.activeElement !== $(id);
+
 /** Name some users and items to begin with; the first of them are shown where none is chosen, nor being typed. */
 async function suggest() {
   const [users, popular] = await Promise.all([ask(`/live/users?n=${SOME}`), ask(`/popular?n=${SOME}&titles=true`)]);
   chips("visitor-some", users.body.map((user) => [user, user]), (user) => visitor.choose(user));
   chips("item-some", popular.body.items.map((entry) => [entry.item, entry.title ?? entry.item]), (id) => item.choose(id));
-  if (!visitor.user && !$("visitor-input").value && users.body.length) await visitor.choose(users.body[0]);
-  if (!item.item && !$("item-input").value && popular.body.items.length) await item.choose(popular.body.items[0].item);
+  if (!visitor.user && untouched("visitor-input") && users.body.length) await visitor.choose(users.body[0]);
+  if (!item.item && untouched("item-input") && popular.body.items.length) await item.choose(popular.body.items[0].item);
   return users.body.length > 0 && popular.body.items.length > 0;
 }
 
