@@ -17,6 +17,33 @@ from serving.routes.route import answered, route
 SINCE = Query(0, ge=0, description="Only beats of the pulse after this time, ms since the epoch.")
 SOME = Query(8, ge=1, le=100, description="At most so many users.")
 
+_OVERVIEW = {
+    "namespace": "main",
+    "previous": None,
+    "time": 1790000001234,
+    "written": 1790000001100,
+    "workers": [{"worker": "one", "ready": True, "partitions": "0-7", "lag": 0, "freshness_ms_p50": 16.4}],
+    "items": 3706,
+    "scorers": {"embeddings": {"hit_rate_at_10": 0.26, "alarms": 0, "weights": {"in session": 0.88}}},
+    "pulse": [
+        {"time": 1790000001000, "seconds": 2.0, "events": 134, "lists": 386, "scored": 40, "hits": {"blend": 12}}
+    ],
+}
+_VISITOR = {
+    "user": "ann",
+    "events": [{"item": "260", "title": "Star Wars IV", "type": "play", "time": 1790000000000, "rating": None}],
+}
+_PORTRAIT = {
+    "item": "260",
+    "known": True,
+    "title": "Star Wars IV",
+    "categories": ["Sci-Fi"],
+    "withheld": False,
+    "neighbours": [
+        {"item": "1196", "title": "Star Wars V", "score": 0.98, "after": 19.9, "before": 12.1, "cosine": 0.91}
+    ],
+}
+
 
 def routes(reader: Reader, history: History, naming: Naming = as_given) -> list[BaseRoute]:
     """Return the routes.
@@ -48,8 +75,8 @@ def routes(reader: Reader, history: History, naming: Naming = as_given) -> list[
         return answered(await live.portrait(reader, item))
 
     return [
-        route("/live", overview, live.Overview, 422, 503, role="read"),
-        route("/live/users", users, list[str], 422, 503, role="read"),
-        route("/live/users/{user:id}", visitor, live.Visitor, 422, 503, role="read"),
-        route("/live/items/{item:id}", portrait, live.Portrait, 422, 503, role="read"),
+        route("/live", overview, live.Overview, 422, 503, role="read", example=_OVERVIEW),
+        route("/live/users", users, list[str], 422, 503, role="read", example=["ann", "bob"]),
+        route("/live/users/{user:id}", visitor, live.Visitor, 422, 503, role="read", example=_VISITOR),
+        route("/live/items/{item:id}", portrait, live.Portrait, 422, 503, role="read", example=_PORTRAIT),
     ]
