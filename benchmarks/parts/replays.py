@@ -52,7 +52,10 @@ def differences(settings: Settings, first: str, second: str) -> list[str]:
 def _content(settings: Settings, name: str) -> dict[str, Any]:
     store: Any = connect(settings.redis.url)
     head = f"{settings.redis.prefix}:{name}:"
-    readers: dict[bytes, Any] = {b"string": store.get, b"hash": store.hgetall, b"set": store.smembers}
+    readers: dict[bytes, Any] = {
+        b"string": store.get, b"hash": store.hgetall, b"set": store.smembers,
+        b"zset": lambda key: store.zrange(key, 0, -1, withscores=True),
+    }  # fmt: skip
     found: dict[str, Any] = {}
     for key in store.scan_iter(f"{head}*", count=1000):
         rest = key.decode().removeprefix(head)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import numpy as np
@@ -74,6 +74,16 @@ def service(redis_url: str, namespace: str) -> Iterator[Service]:
         started.close()
 
 
+@pytest.fixture
+def alone(redis_url: str, namespace: str) -> Iterator[Service]:
+    """A service on a database without the keys of other tests."""
+    with asyncio.Runner() as runner:
+        started = Service(urlsplit(redis_url)._replace(path="/9").geturl(), namespace, runner)
+        started.store.flushdb()
+        yield started
+        started.close()
+
+
 def path(kind: str, identifier: str) -> str:
     return f"/live/{kind}/{quote(identifier, safe='').replace('.', '%2E')}"
 
@@ -137,12 +147,12 @@ def test_of_many_events_the_newest_are_shown_and_of_a_damaged_state_none(service
     assert service.get(path("users", "ann"))["events"] == []
 
 
-def test_some_users_with_lists_are_named(service: Service) -> None:
+def test_some_users_with_lists_are_named(alone: Service) -> None:
     for user in (*HOSTILE, *(f"u{n}" for n in range(40))):
-        service.store.set(service.keys.top(user), b"{}")
-    found = service.get("/live/users", n=100)
+        alone.store.set(alone.keys.top(user), b"{}")
+    found = alone.get("/live/users", n=100)
     assert sorted(found) == sorted({*HOSTILE, *(f"u{n}" for n in range(40))})
-    assert len(service.get("/live/users", n=5)) == 5
+    assert len(alone.get("/live/users", n=5)) == 5
 
 
 def test_neighbours_come_with_their_evidence_and_without_what_is_withheld(service: Service) -> None:

@@ -81,7 +81,8 @@ def content(settings: Settings, name: str) -> dict[str, Any]:
         if rest in ("workers", "replay") or rest.startswith(("epoch", "watermark")):
             continue
         value: Any = {
-            b"string": store.get, b"hash": store.hgetall, b"set": store.smembers
+            b"string": store.get, b"hash": store.hgetall, b"set": store.smembers,
+            b"zset": lambda key: store.zrange(key, 0, -1, withscores=True),
         }[kind](key)  # fmt: skip
         if rest.split(":")[0] in ("top", "popular", "trending", "latest", "similar"):
             value = {field: part for field, part in orjson.loads(value).items() if field not in ("time", "version")}
