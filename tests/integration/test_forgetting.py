@@ -37,7 +37,10 @@ def crowd() -> list[Click | Rating]:
 def holding(worker: Worker, user: str) -> list[str]:
     """Every key of the test's Redis whose name or value holds a user's id."""
     store, found = worker.store, []
-    reading = {b"string": store.get, b"hash": store.hgetall, b"set": store.smembers}
+    reading = {
+        b"string": store.get, b"hash": store.hgetall, b"set": store.smembers,
+        b"zset": lambda key: store.zrange(key, 0, -1), b"list": lambda key: store.lrange(key, 0, -1),
+    }  # fmt: skip
     for key in store.scan_iter(f"{worker.settings.redis.prefix}:*", count=1000):
         read = reading.get(store.type(key), lambda _: b"")  # gone since
         if user in repr(key) or user in repr(read(key)):

@@ -51,7 +51,10 @@ def forget(settings: Settings, *users: str) -> None:
 def holding(settings: Settings, user: str) -> list[str]:
     """Every key of the test's Redis whose name or value holds a user's id."""
     store, found = connect(settings.redis.url), []
-    reading = {b"string": store.get, b"hash": store.hgetall, b"set": store.smembers}
+    reading = {
+        b"string": store.get, b"hash": store.hgetall, b"set": store.smembers,
+        b"zset": lambda key: store.zrange(key, 0, -1), b"list": lambda key: store.lrange(key, 0, -1),
+    }  # fmt: skip
     for key in store.scan_iter(f"{settings.redis.prefix}:*", count=1000):
         if user in repr(key) or user in repr(reading[store.type(key)](key)):
             found.append(key.decode())
