@@ -15,6 +15,7 @@ from infra.settings import Settings
 from streams.running.parts import Parts
 
 _FRESHEN_S = 0.1
+_PASSED_OVER = 9  # turns in a row, at most
 _SHARED_S = 1.0
 _REPORT_S = 0.5
 
@@ -58,10 +59,12 @@ class Clocks(mode.Service):
 
     @mode.Service.task
     async def _freshen(self) -> None:
-        budget = round(self._settings.worker.freshened_per_s * _FRESHEN_S)
+        budget, passed_over = round(self._settings.worker.freshened_per_s * _FRESHEN_S), 0
         async for _ in self.itertimer(_FRESHEN_S, name="freshen"):
-            # Only when new events leave time for it.
-            if self.ready and self._parts.outbox.idle:
+            # Only when new events leave time for it; where they never do, once in a while all the same.
+            busy = self._parts.consumer.in_flight > 0 and passed_over < _PASSED_OVER
+            passed_over = passed_over + 1 if busy else 0
+            if self.ready and self._parts.outbox.idle and not busy:
                 await self._parts.steward.write_neighbours()
                 if budget:
                     await self._parts.applier.freshen(budget)
