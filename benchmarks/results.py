@@ -6,8 +6,8 @@ python -m benchmarks.learning_log --json benchmarks/results/learning_log.json
 python -m benchmarks.engine --memory --memory-events 10000000 --json benchmarks/results/engine.json
 python -m benchmarks.scale --json benchmarks/results/scale.json
 python -m benchmarks.crash --data FOLDER --kills 50 --json benchmarks/results/crash-kills.json
-python -m benchmarks.crash --data FOLDER --failpoints --json benchmarks/results/crash-failpoints.json
-python -m benchmarks.crash --data FOLDER --broker-kills 5 --redis-kills 5 --json benchmarks/results/crash-services.json
+python -m benchmarks.crash --data FOLDER --failpoints --limit 20000 --json benchmarks/results/crash-failpoints.json
+python -m benchmarks.crash --data FOLDER --broker-kills 5 --redis-kills 5 --limit 20000 --json benchmarks/results/crash-services.json
 python -m benchmarks.workers --json benchmarks/results/workers.json
 python -m benchmarks.replay --data FOLDER --json benchmarks/results/replay.json
 python -m benchmarks.soak --json benchmarks/results/soak.json
@@ -36,8 +36,8 @@ FIGURES = Path(__file__).parent / "results"
 RATES = (200, 2000)
 CRASHES = {
     "crash-kills": "--kills 50",
-    "crash-failpoints": "--failpoints",
-    "crash-services": "--broker-kills 5 --redis-kills 5",
+    "crash-failpoints": "--failpoints --limit 20000",
+    "crash-services": "--broker-kills 5 --redis-kills 5 --limit 20000",
 }
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 
