@@ -7,7 +7,8 @@ python -m benchmarks.engine --memory --memory-events 10000000 --json benchmarks/
 python -m benchmarks.scale --json benchmarks/results/scale.json
 python -m benchmarks.crash --data FOLDER --kills 50 --json benchmarks/results/crash-kills.json
 python -m benchmarks.crash --data FOLDER --failpoints --limit 20000 --json benchmarks/results/crash-failpoints.json
-python -m benchmarks.crash --data FOLDER --broker-kills 5 --redis-kills 5 --limit 20000 --json benchmarks/results/crash-services.json
+python -m benchmarks.crash --data FOLDER --broker-kills 5 --redis-kills 5 --limit 20000 \\
+    --json benchmarks/results/crash-services.json
 python -m benchmarks.workers --json benchmarks/results/workers.json
 python -m benchmarks.replay --data FOLDER --json benchmarks/results/replay.json
 python -m benchmarks.soak --json benchmarks/results/soak.json
