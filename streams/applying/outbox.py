@@ -35,7 +35,7 @@ class Outbox(mode.Service):
 
     def __init__(self, crash: Callable[[BaseException], None]) -> None:
         super().__init__()
-        self._crash = crash
+        self._tell_crash = crash
         self._steps: asyncio.Queue[Step] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, "outbox")
 
@@ -69,7 +69,7 @@ class Outbox(mode.Service):
             try:
                 await step()
             except Exception as error:
-                self._crash(error)
+                self._tell_crash(error)
                 return
 
 

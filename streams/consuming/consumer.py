@@ -66,7 +66,8 @@ class GroupConsumer(mode.Service):
         crash: Callable[[BaseException], None],
     ) -> None:
         super().__init__()
-        self._channels, self._partitions, self._owner, self._crash = topics, partitions, owner, crash
+        self._channels, self._partitions, self._owner = topics, partitions, owner
+        self._tell_crash = crash  # `_crash` is mode's own: under that name a fatal error ended nothing
         self._batch, self._window, self._linger_s = batch, window, linger_s
         self._conf = {
             "auto.offset.reset": "earliest",
@@ -147,7 +148,7 @@ class GroupConsumer(mode.Service):
                 self._be_member()
                 self.rejoined += not self._stopping
         except BaseException as error:
-            self._crash(error)
+            self._tell_crash(error)
 
     def _be_member(self) -> None:
         with self._lock:
@@ -273,7 +274,7 @@ class GroupConsumer(mode.Service):
     def _on_error(self, error: ck.KafkaError) -> None:
         # The client says so in words only: the callback's error has the code of the cause, and no mark.
         if error.fatal() or error.str().startswith("Fatal error"):
-            self._crash(_fatal(error))
+            self._tell_crash(_fatal(error))
         self._seldom.tell(f"kafka: {error.str()}")
 
 

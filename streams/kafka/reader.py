@@ -52,7 +52,7 @@ class TopicReader(mode.Service):
         window: int = 4,
     ) -> None:
         super().__init__()
-        self.topic, self._deliver, self._crash, self._batch = topic, deliver, crash, batch
+        self.topic, self._deliver, self._tell_crash, self._batch = topic, deliver, crash, batch
         seldom = Seldom(self.log.warning)
         self._conf = {
             "group.id": "headrace-reader",  # librdkafka wants a name; without subscription and commit nothing uses it
@@ -105,7 +105,7 @@ class TopicReader(mode.Service):
                 if first is not None:
                     self._take([first, *consumer.consume(self._batch - 1, 0.0)])
         except BaseException as error:
-            self._crash(error)
+            self._tell_crash(error)
         finally:
             if consumer is not None:
                 consumer.close()
@@ -139,5 +139,5 @@ class TopicReader(mode.Service):
         try:
             self._deliver(messages)
         except BaseException as error:
-            self._crash(error)
+            self._tell_crash(error)
             raise
