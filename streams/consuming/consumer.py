@@ -67,7 +67,7 @@ class GroupConsumer(mode.Service):
     ) -> None:
         super().__init__()
         self._channels, self._partitions, self._owner = topics, partitions, owner
-        self._tell_crash = crash  # `_crash` is mode's own: under that name a fatal error ended nothing
+        self._tell_crash = crash
         self._batch, self._window, self._linger_s = batch, window, linger_s
         self._conf = {
             "auto.offset.reset": "earliest",
@@ -177,7 +177,8 @@ class GroupConsumer(mode.Service):
             # Slow agents: go on serving rebalances, fetch nothing.
             consumer.pause(consumer.assignment())
             while not self._leaving and self._in_flight >= self._window:
-                consumer.poll(0.05)
+                if (message := consumer.poll(0.05)) is not None:
+                    self._hand_over([message])  # an error: everything is paused
                 self._commit_now(consumer, asynchronous=True)
             consumer.resume(self._at_work(consumer))
             return
@@ -196,7 +197,7 @@ class GroupConsumer(mode.Service):
             error = message.error()
             if error is None:
                 good.append(message)
-            elif error.fatal():
+            elif _is_fatal(error):
                 raise _fatal(error)
             else:
                 self.log.warning("kafka: %s", error.str())
@@ -272,10 +273,14 @@ class GroupConsumer(mode.Service):
         return lags
 
     def _on_error(self, error: ck.KafkaError) -> None:
-        # The client says so in words only: the callback's error has the code of the cause, and no mark.
-        if error.fatal() or error.str().startswith("Fatal error"):
+        if _is_fatal(error):
             self._tell_crash(_fatal(error))
         self._seldom.tell(f"kafka: {error.str()}")
+
+
+def _is_fatal(error: ck.KafkaError) -> bool:
+    # The client may say so in words only: the error has the code of the cause then, and no mark.
+    return bool(error.fatal() or error.str().startswith("Fatal error"))
 
 
 def _fatal(error: ck.KafkaError) -> BrokerError:

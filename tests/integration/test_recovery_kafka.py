@@ -10,11 +10,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
 from contracts.topics import CLICKS, LEARNING, Topic, topic_name
 from infra.kafka import LocalKafka
 from infra.settings import Settings
+from infra.settings import Worker as Section
+from streams.consuming.membership import group_properties
 from streams.kafka.admin import ensure_topics
 from tests.visits import USERS, visits
 from tests.worker import Worker, forget_producer, publish, working
@@ -49,6 +52,23 @@ def test_while_kafka_is_away_lists_stay_and_the_worker_lives(own: Settings, brok
         status = supervised(worker)
         assert (status["learned"], status["log_gaps"]) == (2 * USERS, 0)
         worker.stop()
+
+
+def test_a_worker_whose_place_another_has_taken_ends_at_once(own: Settings) -> None:
+    with working(own) as worker:
+        publish(own, *visits(0))
+        worker.wait_until_applied()
+        usurper = Consumer(
+            group_properties(f"{own.kafka.prefix}-{own.namespace}", Section(instance="test"))
+            | {"bootstrap.servers": own.kafka.bootstrap, "log_level": 0}
+        )
+        usurper.subscribe([topic_name(CLICKS, own.kafka.prefix, own.namespace)])
+        deadline = time.monotonic() + 60
+        while worker.process.poll() is None and time.monotonic() < deadline:
+            usurper.poll(0.1)
+        usurper.close()
+        assert worker.process.poll() == 1
+        assert "the consumer cannot go on" in worker.words()
 
 
 def test_a_topic_that_was_created_again_is_another_source_and_refused(own: Settings) -> None:
