@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from commands.main import cli
 from contracts.events import Click, Item, Rating
 from infra.errors import BrokerError, SettingsError, StoreError
-from infra.redis import LocalRedis, connect
+from infra.redis import connect
 from infra.settings import Kafka, Redis, Settings, load_settings
 from serving.api import create_app
 from serving.reader import Reader
@@ -112,14 +112,6 @@ def test_a_broker_that_refuses_says_why_and_never_the_password(settings: Setting
     words = str(refused.value)
     assert "wrong" not in words and PASSWORD not in words
     assert "kafka" in words
-
-
-def test_a_cluster_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    with (
-        LocalRedis(tmp_path, options={"cluster-enabled": "yes"}) as server,
-        pytest.raises(StoreError, match=r"Redis Cluster .* let redis.url name one server"),
-    ):
-        connect(server.url)
 
 
 def test_secrets_come_from_the_environment(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
