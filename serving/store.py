@@ -59,10 +59,6 @@ class Store:
 
     # Owning.
 
-    def raise_epoch(self, partition: int) -> int:
-        """Become the owner of a partition: return its new epoch."""
-        return self._fence.raise_epochs([partition])[partition]
-
     def raise_epochs(self, partitions: Iterable[int]) -> dict[int, int]:
         """Become the owner of partitions: return their new epochs."""
         return self._fence.raise_epochs(partitions)

@@ -28,11 +28,17 @@ _OPTIONS = {
 _PORTS, _BUS = range(10_000, 22_000), 10_000
 
 
+Announced = Callable[[int], int]
+"""Port of a node → the one at which clients reach it."""
+
+
 class LocalCluster:
     """Masters that share the slots out evenly, and replicas of the first of them."""
 
-    def __init__(self, directory: Path, masters: int = 3, replicas: int = 0) -> None:
-        self.nodes = [_node(directory / str(number)) for number in range(masters + replicas)]
+    def __init__(
+        self, directory: Path, masters: int = 3, replicas: int = 0, announced: Announced | None = None
+    ) -> None:
+        self.nodes = [_node(directory / str(number), announced) for number in range(masters + replicas)]
         self.masters = masters
 
     @property
@@ -103,10 +109,12 @@ class LocalCluster:
                 node.kill()
 
 
-def _node(directory: Path) -> LocalRedis:
+def _node(directory: Path, announced: Announced | None) -> LocalRedis:
     directory.mkdir(parents=True)
-    (directory / "ports.json").write_text(json.dumps([_port()]))
-    return LocalRedis(directory, options=_OPTIONS)
+    port = _port()
+    (directory / "ports.json").write_text(json.dumps([port]))
+    more = {"cluster-announce-port": str(announced(port))} if announced else {}
+    return LocalRedis(directory, options=_OPTIONS | more)
 
 
 _taken: set[int] = set()
@@ -121,9 +129,9 @@ def _port() -> int:
 
 
 @contextmanager
-def clustered(directory: Path, replicas: int = 0) -> Iterator[LocalCluster]:
+def clustered(directory: Path, replicas: int = 0, announced: Announced | None = None) -> Iterator[LocalCluster]:
     """Run three masters for the time of a block, and replicas of the first of them."""
-    cluster = LocalCluster(directory, replicas=replicas)
+    cluster = LocalCluster(directory, 3, replicas, announced)
     try:
         cluster.start()
         yield cluster

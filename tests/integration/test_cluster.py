@@ -17,7 +17,7 @@ from contracts.events import Item
 from contracts.redis import Keys
 from infra.redis import connect
 from infra.settings import Kafka, Redis, Settings
-from serving.slots import slot_of
+from serving.slots import slot_of, tags
 from serving.store import Store
 from tests.cluster import HOST, LocalCluster, clustered, spread
 from tests.visits import FILMS, USERS, taste_of, visits, walks
@@ -141,6 +141,22 @@ def test_a_slot_that_moves_while_it_is_written_loses_nothing_and_its_fence_comes
     assert store.write_lists([(0, "u", b"[3]")], {}, former) == {0}
     assert store.write_lists([(0, "u", b"[3]")], {("t", 0): 1}, present) == frozenset()
     assert connect(cluster.url).get(keys.top("u")) == b"[3]"
+
+
+def test_an_owner_whose_epoch_a_node_has_forgotten_is_refused_there_until_he_takes_his_partition_anew(
+    settings: Settings, cluster: LocalCluster
+) -> None:
+    keys = Keys("main", settings.redis.prefix)
+    client: Any = connect(cluster.url)
+    store = Store(client, keys, 3600)
+    present, place = store.raise_epochs([0]), keys.epochs(tags()[slot_of(keys.top("u"))])
+    client.hset(place, 0, present[0] - 1)  # as after a failover that has lost the last second
+    assert store.write_lists([(0, "u", b"[1]")], {("t", 0): 1}, present) == {0}
+    assert not client.exists(keys.top("u"), keys.watermark(0))  # no mark promises what was not written
+    client.hset(place, 0, present[0] + 1000)  # and as where another node's clock was ahead
+    present = store.raise_epochs([0])
+    assert store.write_lists([(0, "u", b"[1]")], {("t", 0): 1}, present) == frozenset()
+    assert client.exists(keys.top("u"), keys.watermark(0)) == 2
 
 
 def test_while_a_master_is_away_events_wait_and_the_worker_lives(settings: Settings, cluster: LocalCluster) -> None:
