@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SAVED_S = 1.0
+_SAVED_S = 0.25
 
 
 class Budget:
     """Lets something go on as long as it takes no more than a share of the time.
 
-    A second of it is there from the start, and as much is saved up while little happens.
+    A quarter of a second is there from the start, and as much is saved up while little happens.
 
     Parameters
     ----------
