@@ -44,6 +44,7 @@ from streams.watching.status import Status
 _WORTH_A_THREAD = 64
 
 _NOBODY = np.zeros(0, np.int32)
+_NOT_MEASURED = Ranks(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
 # Users whose partitions are remembered.
 _HOMES = 200_000
 
@@ -358,7 +359,7 @@ class Applier:
         shown = self._lists.was_shown(observation)
         outcome = observation.observed.outcome
         if not self._measuring.allows():
-            lists, ranks = self._lists.make(slots), Ranks.none()
+            lists, ranks = self._lists.make(slots), _NOT_MEASURED
         elif len(outcome) >= _WORTH_A_THREAD:
             ranking = self._beside.submit(self._ranks, observation)
             lists, ranks = self._lists.make(slots), ranking.result()
