@@ -70,7 +70,7 @@ def _soak(place: Place, seconds: float, rate: int) -> dict[str, Any]:
     changed: dict[str, dict[str, Any]] = {
         "worker": {"resident_users": _RESIDENT, "list_days": idle_days, "state_days": idle_days},
         "catalogue": {"idle_days": item_idle_days},
-        "model": {"checkpoint_s": 60, "score_every": 10},
+        "model": {"checkpoint_s": 60},
     }
     store: Any = connect(place.url)
     with running_worker(with_settings(place.settings, **changed)) as worker:

@@ -61,6 +61,7 @@ class Worker(_Section, frozen=True):
     instance: str = ""  # static identity where a supervisor restarts the same worker
     group_protocol: Literal["classic", "consumer"] = "classic"  # "consumer" = KIP-848, brokers 4.0 and later
     freshened_per_s: Annotated[int, Meta(ge=0)] = 200  # older lists made anew while there is time
+    measured_share: Annotated[float, Meta(ge=0, le=1)] = 0.03  # of the time, at most, for measuring the live hit rate
     lists_together: Positive = 4  # batches that share their lists while more are waiting, at most; 1 = each its own
     resident_users: Positive = 100_000  # user states kept in memory
     search_terms: Annotated[int, Meta(ge=0, le=128)] = 32  # of an item's content by which free words find it
@@ -111,7 +112,6 @@ class Model(_Section, frozen=True):
     taught_per_item: Annotated[int, Meta(ge=0)] = 3  # of these, about one item
     repeats: bool = False  # whether items that a user has had may be recommended to him again
     rating_slope: Annotated[float, Meta(ge=0, le=2)] = 0.25  # how much more a high rating teaches than a mean one
-    score_every: Positive = 1  # measure the live hit rate on every n-th event
     checkpoint_s: Positive = 120
     checkpoints: str = ""  # directory or fsspec URL, a folder in it for each namespace; empty = in the data directory
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,9 +16,10 @@ import pytest
 from infra.kafka import LocalKafka
 from infra.kernels import compile_kernels
 from infra.redis import LocalRedis
-from infra.settings import Kafka, Redis, Settings
+from infra.settings import Settings
 from models.kernel import COMPILED
 from models.warmup import warm_up
+from tests.own import own_settings, unused_name
 
 PROCESSES = 2, 4
 """At least and at most: on a machine of one core two still gain, and each takes half a gigabyte."""
@@ -80,15 +80,10 @@ def redis_url(docker: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 def namespace() -> str:
     """A name that no other test uses: its topics' prefix, its keys' prefix and its namespace."""
-    return f"test-{uuid.uuid4().hex[:12]}"
+    return unused_name()
 
 
 @pytest.fixture
 def settings(kafka: str, redis_url: str, namespace: str, tmp_path: Path) -> Settings:
     """Settings of one test: its own topics, keys and data directory on the shared broker and store."""
-    return Settings(
-        namespace=namespace,
-        home=str(tmp_path / "data"),
-        kafka=Kafka(bootstrap=kafka, prefix=namespace, partitions=4),
-        redis=Redis(url=redis_url, prefix=namespace),
-    )
+    return own_settings(kafka, redis_url, namespace, tmp_path)

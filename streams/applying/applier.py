@@ -2,7 +2,7 @@
 
 A batch is decoded, the states that it needs are loaded, and then, in one synchronous step, it is applied and the lists
 of its users are made. The outbox writes the lists, then the watermark, and hands what was taught to the learning log.
-When more batches wait already, lists are made once for a few of them together: a burst of one user costs one list.
+When the worker is behind, lists are made once for a few batches together: a burst of one user costs one list.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from contracts.topics import partition_of
 from infra import failpoints
 from infra.errors import BrokerError
 from models.arrivals import APPLIED, DUPLICATE, UNDONE
-from models.engine import Engine, Observation
+from models.engine import Engine, Observation, Ranks
 from serving.store import Store
 from streams.applying.epochs import Epochs
 from streams.applying.intake import Events, Letters, decode_events, decode_users
@@ -31,17 +31,20 @@ from streams.applying.lists import ListMaker
 from streams.applying.outbox import Outbox
 from streams.applying.rekeying import Rekeying
 from streams.applying.residents import Residents
+from streams.consuming.consumer import ABREAST
 from streams.consuming.records import Records
 from streams.deadletters.letters import DeadLetters
 from streams.forgetting.marks import Marks
 from streams.forgetting.wishes import Forgetting, forgotten
 from streams.learning.log import LearningLog
+from streams.watching.budget import Budget
 from streams.watching.status import Status
 
 # Below so many events, waking another thread costs more than it saves.
 _WORTH_A_THREAD = 64
 
 _NOBODY = np.zeros(0, np.int32)
+_NOT_MEASURED = Ranks(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
 # Users whose partitions are remembered.
 _HOMES = 200_000
 
@@ -82,8 +85,8 @@ class Applier:
         Of every user-keyed topic.
     rekeyed : mapping of str to str
         See :func:`streams.kafka.producer.rekeyed_topics`.
-    score_every : int
-        Measure the live hit rate on every n-th event.
+    measuring : Budget
+        Of the time that measuring the live hit rate may take.
     epochs : Epochs
     refused : callable
         Told of partitions where writes were refused, and under which epochs.
@@ -111,7 +114,7 @@ class Applier:
         topic_ids: dict[str, str],
         partitions: int,
         rekeyed: Mapping[str, str],
-        score_every: int,
+        measuring: Budget,
         epochs: Epochs,
         refused: Callable[[frozenset[int], Mapping[int, int]], Awaitable[None]],
         in_flight: Callable[[], int],
@@ -121,7 +124,7 @@ class Applier:
     ) -> None:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
         self._letters, self._lists, self._status = letters, lists, status
-        self._kinds, self._topic_ids, self._score_every, self._warn = kinds, topic_ids, score_every, warn
+        self._kinds, self._topic_ids, self._measuring, self._warn = kinds, topic_ids, measuring, warn
         self._in_flight, self._together = in_flight, together
         self._epochs, self._refused = epochs, refused
         self._forgetting = forgetting
@@ -154,7 +157,8 @@ class Applier:
             self._lists.heard_of(observation.slots)
             self._held.append(_Applied(records, given, observation))
             self.applied.update(records.next_offsets)
-            more = not records.alone and self._in_flight() > self._taken and len(self._held) < self._together
+            waiting = self._in_flight() > max(self._taken, ABREAST)
+            more = waiting and not records.alone and len(self._held) < self._together
             lists = self._measured(records.topic, observation, _NOBODY if more else self._of_held())
             if not more:
                 self._hand_over(lists)
@@ -351,19 +355,22 @@ class Applier:
         return given
 
     def _measured(self, topic: str, observation: Observation, slots: NDArray[np.int32]) -> list[tuple[str, bytes]]:
-        """Make lists, and rank the items chosen; in large batches beside each other, since both only read."""
+        """Make lists, and rank the items chosen if there is time; many beside each other, since both only read."""
         shown = self._lists.was_shown(observation)
         outcome = observation.observed.outcome
-        rank = partial(self._engine.rank, observation, self._score_every, self._status.events_applied)
-        if len(outcome) >= _WORTH_A_THREAD:
-            ranking = self._beside.submit(rank)
-            lists = self._lists.make(slots)
-            ranks = ranking.result()
+        if not self._measuring.allows():
+            lists, ranks = self._lists.make(slots), _NOT_MEASURED
+        elif len(outcome) >= _WORTH_A_THREAD:
+            ranking = self._beside.submit(self._ranks, observation)
+            lists, ranks = self._lists.make(slots), ranking.result()
         else:
-            ranks = rank()
-            lists = self._lists.make(slots)
+            lists, ranks = self._lists.make(slots), self._ranks(observation)
         n, duplicates = int((outcome <= DUPLICATE).sum()), int((outcome == DUPLICATE).sum())
         untaught = int(((outcome == APPLIED) & ~observation.observed.taught).sum())
         self._status.observed(topic, n, duplicates, untaught, ranks, shown[ranks.events])
         self._status.undone += int((outcome == UNDONE).sum())
         return lists
+
+    def _ranks(self, observation: Observation) -> Ranks:
+        with self._measuring.spent():
+            return self._engine.rank(observation)

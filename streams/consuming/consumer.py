@@ -19,12 +19,15 @@ import mode
 from infra import failpoints
 from infra.errors import BrokerError
 from infra.seldom import Seldom
+from streams.consuming.gathered import Gathered
 from streams.consuming.membership import DRAIN_S, Membership, Owner, check_partitions
-from streams.consuming.records import Records, by_topic, merged
 from streams.consuming.tenure import Partition, Tenures
 
+ABREAST = 2
+"""So many batches are in flight before the next is filled instead of handed over: one is applied, one written."""
 # Small fetches keep the partitions abreast of each other when a whole history is read.
 _FETCH_BYTES = 65_536
+_POLL_S, _ROOM_S = 0.1, 0.02  # rebalances are served at least so often
 _LOOK_AT_LAG_S = 0.5
 _LOOK_AT_PARTITIONS_S = 10.0
 
@@ -91,6 +94,7 @@ class GroupConsumer(mode.Service):
         self._committing = False
         self._due = {"lag": 0.0, "partitions": 0.0}
         self._tenures = Tenures(topics)
+        self._gathered = Gathered(self._tenures, self._done)
         self.lags: dict[Partition, int] = {}
         self.rejoined = 0
 
@@ -154,6 +158,7 @@ class GroupConsumer(mode.Service):
         with self._lock:
             self._rejoining = self._committing = False
             self._to_commit.clear()  # of a membership that is over: what it did not commit may be behind by now
+        self._gathered.take()  # what is left of an earlier membership is read anew
         consumer = ck.Consumer(self._conf)
         member = Membership(
             consumer, self._tenures, self._owner, self._loop, self._drain,
@@ -171,27 +176,47 @@ class GroupConsumer(mode.Service):
 
     def _turn(self, consumer: ck.Consumer) -> None:
         self._commit_now(consumer, asynchronous=True)
-        with self._lock:
-            has_room = self._lock.wait_for(lambda: self._in_flight < self._window or self._leaving, 0.5)
-        if not has_room:
-            # Slow agents: go on serving rebalances, fetch nothing.
-            consumer.pause(consumer.assignment())
-            while not self._leaving and self._in_flight >= self._window:
-                if (message := consumer.poll(0.05)) is not None:
-                    self._hand_over([message])  # an error: everything is paused
-                self._commit_now(consumer, asynchronous=True)
-            consumer.resume(self._at_work(consumer))
-            return
-        # consume(n, t) alone would always wait the whole t when fewer than n are there.
-        first = consumer.poll(0.1)
-        if first is not None:
-            self._hand_over([first, *consumer.consume(self._batch - 1, self._linger_s)])
+        if len(self._gathered) >= self._batch:
+            self._hand_over_whole(consumer)
+        else:
+            self._gather(consumer)
         if self._is_due("lag", _LOOK_AT_LAG_S):
             self.lags = self._measure_lags(consumer)
         if self._is_due("partitions", _LOOK_AT_PARTITIONS_S):
             check_partitions(consumer, set(self._channels), self._partitions)
 
-    def _hand_over(self, messages: list[ck.Message]) -> None:
+    def _gather(self, consumer: ck.Consumer) -> None:
+        """Fetch what is there, and hand it over unless enough is at work already: then there will be more by then."""
+        abreast = min(ABREAST, self._window)
+        if self._gathered:
+            has_room = self._has_room(abreast, _ROOM_S)
+            self._take(consumer.consume(self._batch - len(self._gathered), 0.0))
+        else:
+            # consume(n, t) alone would always wait the whole t when fewer than n are there.
+            first = consumer.poll(_POLL_S)
+            if first is not None:
+                self._take([first, *consumer.consume(self._batch - 1, self._linger_s)])
+            has_room = self._has_room(abreast, 0.0)
+        if has_room:
+            self._hand_over()
+
+    def _hand_over_whole(self, consumer: ck.Consumer) -> None:
+        if not self._has_room(self._window, 0.5):
+            # Slow agents: go on serving rebalances, fetch nothing.
+            consumer.pause(consumer.assignment())
+            while not self._leaving and self._in_flight >= self._window:
+                if (message := consumer.poll(0.05)) is not None:
+                    self._take([message])  # an error: everything is paused
+                self._commit_now(consumer, asynchronous=True)
+            consumer.resume(self._at_work(consumer))
+        self._hand_over()
+
+    def _has_room(self, batches: int, wait_s: float) -> bool:
+        """Wait until fewer batches than that are in flight."""
+        with self._lock:
+            return self._lock.wait_for(lambda: self._in_flight < batches or self._leaving, wait_s)
+
+    def _take(self, messages: list[ck.Message]) -> None:
         good = []
         for message in messages:
             error = message.error()
@@ -201,20 +226,13 @@ class GroupConsumer(mode.Service):
                 raise _fatal(error)
             else:
                 self.log.warning("kafka: %s", error.str())
-        for topic, partitions in by_topic(good).items():
-            # Of numbers that are not complete a message may have been fetched before they were paused.
-            tenures = self._tenures.since(partitions)
-            partitions = {number: partitions[number] for number in tenures}
-            if not partitions:
-                continue
-            stretches = {number: (part[0].offset(), part[-1].offset()) for number, part in partitions.items()}
-            records = Records(topic, merged(partitions), stretches, self._still(tenures), self._done)
+        self._gathered.add(good)
+
+    def _hand_over(self) -> None:
+        for records in self._gathered.take():
             with self._lock:
                 self._in_flight += 1
-            asyncio.run_coroutine_threadsafe(self._channels[topic].put(records), self._loop)
-
-    def _still(self, tenures: Mapping[int, int]) -> Callable[[], frozenset[int]]:
-        return lambda: self._tenures.still(tenures)
+            asyncio.run_coroutine_threadsafe(self._channels[records.topic].put(records), self._loop)
 
     def _done(self) -> None:
         with self._lock:

@@ -44,6 +44,7 @@ from streams.stewarding.pages import Pages
 from streams.stewarding.shared import SharedLists
 from streams.stewarding.shelf import Shelf
 from streams.stewarding.steward import Steward
+from streams.watching.budget import Budget
 from streams.watching.status import Status
 
 # Records of the learning log folded in one turn of the event loop.
@@ -144,7 +145,7 @@ def build(
         topic_ids=ids,
         partitions=partitions,
         rekeyed=rekeyed,
-        score_every=model.score_every,
+        measuring=Budget(work.measured_share),
         epochs=epochs,
         refused=lambda numbers, under: ownership.refused(numbers, under),
         in_flight=lambda: consumer.in_flight,

@@ -17,7 +17,8 @@ from streams.deadletters.letters import read as read_letters
 from streams.forgetting.marks import Marks
 from tests.worker import Worker, ends, publish, raw_producer, working
 
-ANN = "ann-5c1e"
+ANN, BOB = "ann-5c1e", "bob-77a0"
+"""Ids too long to stand by chance in the bytes of a state."""
 FILMS = [f"film{number}" for number in range(40)]
 
 

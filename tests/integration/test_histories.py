@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from click.testing import CliRunner
-from test_forgetting import ANN, FILMS, crowd, history, holding
+from test_forgetting import ANN, BOB, FILMS, crowd, history, holding
 
 from commands.main import cli
 from contracts.events import Click, Item, Rating, User
@@ -32,17 +32,17 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 def test_the_command_forgets_a_person_or_an_item_and_says_when_it_is_done(settings: Settings) -> None:
     with working(settings) as worker:
-        publish(settings, *crowd(), *history(ANN, range(10)))
-        worker.wait_until_fresh(ANN)
+        publish(settings, *crowd(), *history(ANN, range(10)), *history(BOB, range(10)))
+        worker.wait_until_fresh(ANN, BOB)
         worker.wait_until_applied()
         assert "Forgotten" in call(worker, "forget", ANN, "--item", FILMS[4])
         worker.wait(lambda: FILMS[4] in worker.list_of(ANN)["items"])
         assert json.loads(call(worker, "forget", ANN, "--json"))["held_by"] == []
         assert holding(worker, ANN) == []
         worker.stop()
-        assert "is a worker up" in call(worker, "forget", "u3", "--wait", "0.5", status=1)
+        assert "is a worker up" in call(worker, "forget", BOB, "--wait", "0.5", status=1)
         worker.start()
-        worker.wait(lambda: not holding(worker, "u3"))
+        worker.wait(lambda: not holding(worker, BOB))
 
 
 def test_a_person_gets_what_is_kept_of_him(settings: Settings) -> None:

@@ -22,6 +22,7 @@ from serving.api import create_app
 from serving.edge import Limits
 from serving.metrics import ServingMetrics
 from serving.reader import Reader
+from tests.own import own_settings, unused_name
 from tests.worker import publish, raw_producer, working
 
 INFRA = Path("infra")
@@ -55,12 +56,9 @@ def alone(found: Samples, name: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def exposed() -> Samples:
-    """What the tests of this module have seen exposed."""
-    return {}
-
-
-def test_what_a_worker_exposes_is_what_it_reports(settings: Settings, exposed: Samples) -> None:
+def of_worker(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Samples, Any]:
+    """A worker's settings, and what it has exposed and reported after some events."""
+    settings = own_settings(kafka, redis_url, unused_name(), tmp_path_factory.mktemp("exposed"))
     port = free_port()
     with working(settings, f"[metrics]\nport = {port}\n") as worker:
         publish(settings, *(Click(f"u{n % 7}", f"i{n % 5}", time=1_000_000 + n) for n in range(20)))
@@ -81,7 +79,32 @@ def test_what_a_worker_exposes_is_what_it_reports(settings: Settings, exposed: S
 
         worker.wait(lambda: told()["malformed"] == 1)
         worker.wait(lambda: alone(scraped(), "headrace_lists_written_total") > 0)
-        found, status = scraped(), worker.status()
+        return settings, scraped(), worker.status()
+
+
+@pytest.fixture(scope="module")
+def of_service(redis_url: str) -> Samples:
+    """What the HTTP service has exposed after some requests."""
+
+    async def asked() -> Samples:
+        reader = Reader(redis_url, unused_name())
+        transport = httpx.ASGITransport(create_app(reader))
+        async with reader, httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            for path in ("/recommend/ann", "/recommend/bob", "/popular", "/popular?n=0", "/nowhere"):
+                await client.get(path)
+            await client.request("BREW", "/popular")
+            return samples((await client.get("/metrics")).text)
+
+    return asyncio.run(asked())
+
+
+@pytest.fixture
+def exposed(of_worker: tuple[Settings, Samples, Any], of_service: Samples) -> Samples:
+    return of_worker[1] | of_service
+
+
+def test_what_a_worker_exposes_is_what_it_reports(of_worker: tuple[Settings, Samples, Any]) -> None:
+    settings, found, status = of_worker
     prefix = settings.kafka.prefix
     assert labelled(found, "headrace_events_total", "topic") == status["events_by_topic"]
     assert set(status["events_by_topic"]) == {f"{prefix}.clicks", f"{prefix}.ratings"}
@@ -99,7 +122,6 @@ def test_what_a_worker_exposes_is_what_it_reports(settings: Settings, exposed: S
     assert labelled(found, "headrace_drift_alarms_total", "scorer").keys() == status["scorers"].keys()
     assert alone(found, "headrace_barrier_age_seconds") < 60
     assert found["process_resident_memory_bytes"][frozenset()] > 1e7
-    exposed |= found
 
 
 def test_a_port_that_is_taken_ends_the_worker_with_the_remedy(settings: Settings) -> None:
@@ -111,20 +133,10 @@ def test_a_port_that_is_taken_ends_the_worker_with_the_remedy(settings: Settings
     assert "--metrics-port" in words
 
 
-def test_the_service_counts_every_answer_by_route_and_status(redis_url: str, namespace: str, exposed: Samples) -> None:
-    async def asked() -> Samples:
-        reader = Reader(redis_url, namespace)
-        transport = httpx.ASGITransport(create_app(reader))
-        async with reader, httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            for path in ("/recommend/ann", "/recommend/bob", "/popular", "/popular?n=0", "/nowhere"):
-                await client.get(path)
-            await client.request("BREW", "/popular")
-            return samples((await client.get("/metrics")).text)
-
-    found = asyncio.run(asked())
+def test_the_service_counts_every_answer_by_route_and_status(of_service: Samples) -> None:
     counts = {
         (labels["method"], labels["route"], labels["status"]): value
-        for labels, value in ((dict(pairs), value) for pairs, value in found[f"{HTTP}_count"].items())
+        for labels, value in ((dict(pairs), value) for pairs, value in of_service[f"{HTTP}_count"].items())
     }
     assert counts == {
         ("GET", "/recommend/{user}", "200"): 2,
@@ -133,8 +145,7 @@ def test_the_service_counts_every_answer_by_route_and_status(redis_url: str, nam
         ("GET", "unmatched", "404"): 1,
         ("other", "/popular", "405"): 1,
     }
-    assert alone(found, "headrace_redis_failures_total") == 0
-    exposed |= found
+    assert alone(of_service, "headrace_redis_failures_total") == 0
 
 
 def test_what_is_refused_before_it_has_a_route_is_counted_too(redis_url: str, namespace: str) -> None:
@@ -200,7 +211,6 @@ def asked_for(expression: Any) -> Iterator[tuple[str, set[str], dict[str, str]]]
 
 
 def test_dashboard_and_alerts_ask_only_for_what_is_exposed(exposed: Samples) -> None:
-    assert exposed, "run this file as a whole: the tests before this one see what is exposed"
     unknown = []
     for where, text in expressions():
         for name, labels, equal in asked_for(promql.parse(text)):

@@ -23,6 +23,7 @@ from streams.applying.lists import ListMaker
 from streams.applying.outbox import Outbox
 from streams.consuming.records import Records
 from streams.forgetting.marks import BY_USER, Marks
+from streams.watching.budget import Budget
 from streams.watching.status import Status
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
@@ -196,7 +197,7 @@ class Path:
         self.applier = Applier(
             engine, journal, journal, self.outbox, journal,
             ListMaker(engine, 10, 2, lambda user: 1, LIMITS), self.status,
-            kinds={"clicks": Click}, topic_ids={"clicks": "id"}, partitions=1, rekeyed={}, score_every=1,
+            kinds={"clicks": Click}, topic_ids={"clicks": "id"}, partitions=1, rekeyed={}, measuring=Budget(1.0),
             epochs=Epochs(1), refused=journal.refused,
             in_flight=lambda: self.waiting, together=together, forgetting=journal, warn=print,
         )  # fmt: skip
