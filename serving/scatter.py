@@ -34,22 +34,32 @@ def is_cluster(client: Any) -> bool:
     return isinstance(client, RedisCluster)
 
 
-def values(client: Any, keys: Sequence[str]) -> list[bytes | None]:
-    """Return the values of keys as ``MGET`` does, wherever they lie.
+def together(client: Any, commands: Sequence[Routed]) -> list[Any]:
+    """Return the answers to commands, in their order, of one server or a Cluster, in one round trip.
 
     Raises
     ------
     RedisError
-        When a node does not answer, or refuses.
+        When a node does not answer, or refuses any of them.
     """
     if not is_cluster(client):
-        found: list[bytes | None] = client.mget(keys)
-        return found
-    answers = scatter(client, [(key, ("GET", key)) for key in keys])
+        pipeline = client.pipeline(transaction=False)
+        for _, words in commands:
+            pipeline.execute_command(*words)
+        return list(pipeline.execute())
+    answers = scatter(client, commands)
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer
     return answers
+
+
+def values(client: Any, keys: Sequence[str]) -> list[bytes | None]:
+    """Return the values of keys as ``MGET`` does, wherever they lie; raises as :func:`together` does."""
+    if not is_cluster(client):
+        found: list[bytes | None] = client.mget(keys)
+        return found
+    return together(client, [(key, ("GET", key)) for key in keys])
 
 
 def scatter(client: RedisCluster, commands: Sequence[Routed]) -> list[Any]:

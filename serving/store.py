@@ -19,7 +19,7 @@ from contracts.redis import BEATS, SHARED, Keys, name_field
 from serving.cluster_fence import ClusterFence
 from serving.fence import Command, Epochs, Fence, Step
 from serving.postings import SEARCH_TERMS, Page, Postings
-from serving.scatter import is_cluster
+from serving.scatter import Routed, is_cluster, together
 
 STEWARD = 0
 """The partition whose owner writes what belongs to nobody."""
@@ -84,11 +84,10 @@ class Store:
         for place, (partition, _) in enumerate(users):
             places.setdefault(partition, []).append(place)
         # One MGET per partition, because a partition is one hash slot; all in one round trip.
-        pipeline = self._client.pipeline(transaction=False)
-        for partition, own in places.items():
-            pipeline.execute_command("MGET", *(self._keys.state(partition, users[place][1]) for place in own))
+        keys = [[self._keys.state(partition, users[place][1]) for place in own] for partition, own in places.items()]
+        found = together(self._client, [(own[0], ("MGET", *own)) for own in keys])
         loaded: list[bytes | None] = [None] * len(users)
-        for own, values in zip(places.values(), pipeline.execute(), strict=True):
+        for own, values in zip(places.values(), found, strict=True):
             for place, value in zip(own, values, strict=True):
                 loaded[place] = value
         return loaded
@@ -185,11 +184,10 @@ class Store:
 
     def remember_sources(self, ids: Mapping[str, str]) -> dict[str, str]:
         """Return the ids of the topics that the stored states were made from; these, where none is known yet."""
-        pipeline = self._client.pipeline(transaction=False)
-        for topic, topic_id in ids.items():
-            pipeline.hsetnx(self._keys.sources, topic, topic_id)
-        pipeline.hmget(self._keys.sources, list(ids))
-        return {topic: known.decode() for topic, known in zip(ids, pipeline.execute()[-1], strict=True)}
+        key = self._keys.sources
+        commands: list[Routed] = [(key, ("HSETNX", key, topic, topic_id)) for topic, topic_id in ids.items()]
+        *_, known = together(self._client, [*commands, (key, ("HMGET", key, *ids))])
+        return {topic: topic_id.decode() for topic, topic_id in zip(ids, known, strict=True)}
 
     def trials(self, partitions: Iterable[int]) -> dict[tuple[str, int], bytes]:
         """Return what :meth:`write_trials` wrote: (topic, partition) → value."""
@@ -201,11 +199,11 @@ class Store:
 
     def write_trials(self, trials: Mapping[tuple[str, int], bytes | None]) -> None:
         """Remember how often partitions were begun and which of their events are poison; None = forget it."""
-        pipeline = self._client.pipeline(transaction=False)
+        commands: list[Routed] = []
         for (topic, partition), value in trials.items():
             key = self._keys.trials(partition)
-            pipeline.hdel(key, topic) if value is None else pipeline.hset(key, topic, value)
-        pipeline.execute()
+            commands.append((key, ("HDEL", key, topic) if value is None else ("HSET", key, topic, value)))
+        together(self._client, commands)
 
     # What belongs to nobody: written by the owner of one partition, under its epoch; returns whether it was.
 

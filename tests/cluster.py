@@ -19,7 +19,8 @@ SLOTS = 16384
 WAIT_S = 60
 _OPTIONS = {
     "cluster-enabled": "yes",
-    "cluster-node-timeout": "1000",
+    # Long: on a busy machine a node may be late without being gone. Tests say themselves when a replica takes over.
+    "cluster-node-timeout": "10000",
     # The other nodes serve on while one is away, as operators have it who would rather be slow than down.
     "cluster-require-full-coverage": "no",
     "cluster-replica-validity-factor": "0",
@@ -69,10 +70,16 @@ class LocalCluster:
         return range(len(self.nodes))
 
     def whole(self) -> bool:
-        """Whether every node that runs says that all slots are served."""
+        """Whether every node that runs says that all slots are served, and all say by whom."""
         running = [number for number in self.all if self.nodes[number].pid is not None]
         told = [self.info(number) for number in running]
-        return all(each["cluster_state"] == "ok" and each["cluster_slots_ok"] == str(SLOTS) for each in told)
+        agreed = {tuple(sorted((first, last, *by[:2]) for first, last, by, *_ in self._slots(n))) for n in running}
+        well = (each["cluster_state"] == "ok" and each["cluster_slots_ok"] == str(SLOTS) for each in told)
+        return all(well) and len(agreed) == 1
+
+    def _slots(self, number: int) -> list[Any]:
+        found: list[Any] = self.ask(number, "CLUSTER", "SLOTS")
+        return found
 
     def ask(self, number: int, *words: Any) -> Any:
         """Ask one node, whatever the others hold; text where it answers with much of it."""
@@ -89,10 +96,18 @@ class LocalCluster:
         pairs = (line.split(":", 1) for line in self.ask(number, "CLUSTER", "INFO").split())
         return dict(pairs)
 
+    def serving(self) -> list[int]:
+        """The numbers of the nodes that are masters now."""
+        return [number for number in self.all if "role:master" in self.ask(number, "INFO", "replication")]
+
     def held(self, pattern: str = "*") -> list[list[str]]:
         """The keys that each master holds itself."""
-        masters = (number for number in self.all if "role:master" in self.ask(number, "INFO", "replication"))
-        return [sorted(key.decode() for key in self.ask(number, "KEYS", pattern)) for number in masters]
+        return [sorted(key.decode() for key in self.ask(number, "KEYS", pattern)) for number in self.serving()]
+
+    def take_over(self, number: int) -> None:
+        """Let a replica take its master's place at once, as it does when the others agree that this one is gone."""
+        assert self.ask(number, "CLUSTER", "FAILOVER", "TAKEOVER") == b"OK"
+        self.wait(self.whole)
 
     def wait(self, reached: Callable[[], bool]) -> None:
         deadline = time.monotonic() + WAIT_S
