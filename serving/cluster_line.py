@@ -38,6 +38,7 @@ class ClusterLine:
 
     def __init__(self, url: str) -> None:
         limits: dict[str, Any] = {"socket_timeout": None, "retry": Retry(NoBackoff(), 0), "protocol": 3}
+        limits["require_full_coverage"] = False  # what is there can be read
         self._client = RedisCluster.from_url(url, **limits)
 
     async def exchange(self, questions: Sequence[Sequence[Command]]) -> list[Any]:
