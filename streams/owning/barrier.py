@@ -77,8 +77,8 @@ class Barrier:
         self._thread = ThreadPoolExecutor(1, "barrier")
         self.passed_at = time.monotonic()
 
-    def prepare(self, applied: Offsets) -> Awaitable[None]:
-        """Take a consistent picture of the states; what is returned, once awaited, makes it durable.
+    def prepare(self, applied: Offsets) -> Awaitable[bool]:
+        """Take a consistent picture of the states; what is returned, once awaited, makes it durable and says if it is.
 
         To be called between batches, never within one, and again only when the one before has passed. New lists do not
         wait for the states to be stored.
@@ -95,12 +95,13 @@ class Barrier:
             failpoints.after("flush")
             acknowledged.set_result(None)
 
-        async def passed() -> None:
+        async def passed() -> bool:
             await acknowledged
-            if await self._are_stored(picture, vectors, applied, epochs):
+            are_stored = await self._are_stored(picture, vectors, applied, epochs)
+            if are_stored:
                 self._commit(applied)
-                self._engine.users.evict()
                 self.passed_at = time.monotonic()
+            return are_stored
 
         self._outbox.put(step)
         return passed()

@@ -108,7 +108,9 @@ class Ownership:
         """Pass a barrier over everything applied so far."""
         async with self._one_barrier:
             passed = await self._applier.between_batches(lambda: self._barrier.prepare(dict(self._applier.applied)))
-            await passed
+            if await passed:
+                # Not beside a batch: it may be waiting for states of some of its users, and count on the others.
+                await self._applier.between_batches(self._users.evict)
         await self._attempts.passed(self._epochs.applied)
 
     async def release(self, numbers: frozenset[int]) -> dict[Partition, int]:

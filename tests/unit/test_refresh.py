@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from streams.applying.lists import ListMaker
 from streams.applying.outbox import Outbox
 from streams.consuming.records import Records
 from streams.forgetting.marks import BY_USER, Marks
+from streams.owning.ownership import Ownership
 from streams.watching.budget import Budget
 from streams.watching.status import Status
 
@@ -189,14 +192,14 @@ class Message:
 class Path:
     """An applier with batches before it."""
 
-    def __init__(self, batches: int, together: int = 4) -> None:
-        self.journal, self.status, engine = Journal(), Status(), Engine(resident_users=100)
+    def __init__(self, batches: int, together: int = 4, resident: int = 100) -> None:
+        self.journal, self.status, self.engine = Journal(), Status(), Engine(resident_users=resident)
         self.waiting = batches
         self.outbox = Outbox(lambda error: self.journal.lines.append(error))
         journal: Any = self.journal
         self.applier = Applier(
-            engine, journal, journal, self.outbox, journal,
-            ListMaker(engine, 10, 2, lambda user: 1, LIMITS), self.status,
+            self.engine, journal, journal, self.outbox, journal,
+            ListMaker(self.engine, 10, 2, lambda user: 1, LIMITS), self.status,
             kinds={"clicks": Click}, topic_ids={"clicks": "id"}, partitions=1, rekeyed={}, measuring=Budget(1.0),
             epochs=Epochs(1), refused=journal.refused,
             in_flight=lambda: self.waiting, together=together, forgetting=journal, warn=print,
@@ -268,10 +271,11 @@ def test_a_barrier_finds_nothing_applied_that_is_not_handed_over() -> None:
 
 
 def test_a_batch_that_is_not_ours_any_more_does_not_keep_the_ones_before_it_waiting() -> None:
-    path = Path(batches=2)
+    path = Path(batches=3)
 
     async def work() -> None:
         await path.applier.apply(path.records(0, 5, "u"))
+        assert not path.journal.lines
         await path.applier.apply(path.records(1, 5, "v", ours=False))
 
     lines = asyncio.run(path.run(work))
@@ -290,3 +294,39 @@ def test_no_more_batches_wait_for_each_other_than_the_setting_says(together: int
 
     lines = asyncio.run(path.run(work))
     assert [len(line[1]) for line in lines if line[0] == "lists"] == lists
+
+
+def test_nobody_is_let_go_while_his_batch_waits_for_the_states_of_others() -> None:
+    path, asked, goes_on = Path(batches=0, resident=1), threading.Event(), threading.Event()
+    fake: Any = SimpleNamespace(
+        prepare=lambda _: asyncio.sleep(0, result=True), passed=lambda _: asyncio.sleep(0), applied={}
+    )
+    users = path.engine.users
+    owner = Ownership(
+        users, fake, path.applier, fake, fake, fake, fake, lambda: fake, print, taken=lambda: None
+    )  # fmt: skip
+
+    def load_states(places: list[tuple[int, str]]) -> list[bytes | None]:
+        asked.set()
+        assert goes_on.wait(30)
+        return [None] * len(places)
+
+    async def work() -> None:
+        for number, user in enumerate(("here", "also")):
+            await path.applier.apply(path.records(number, 5, user))
+        users.changed()  # as if they were stored
+        path.journal.load_states = load_states  # type: ignore[method-assign]
+        batch = path.records(2, 5, "here")
+        batch.messages += path.records(3, 5, "new").messages
+        applying = asyncio.create_task(path.applier.apply(batch))
+        await asyncio.to_thread(asked.wait)
+        barrier = asyncio.create_task(owner.make_durable())
+        await asyncio.sleep(0.05)
+        assert users.missing(["here", "also"]) == []
+        goes_on.set()
+        await applying
+        await barrier
+        assert users.missing(["here", "also", "new"]) == ["also"]
+
+    asyncio.run(path.run(work))
+    assert path.status.events_applied == 20
