@@ -104,6 +104,12 @@ class LocalCluster:
         """The keys that each master holds itself."""
         return [sorted(key.decode() for key in self.ask(number, "KEYS", pattern)) for number in self.serving()]
 
+    def part(self, number: int) -> None:
+        """Let a replica hear nothing more from its master: a password that this one does not have keeps them apart."""
+        self.ask(number, "CONFIG", "SET", "masterauth", "wrong")
+        self.ask(number, "CLIENT", "KILL", "TYPE", "master")
+        self.wait(lambda: "master_link_status:down" in self.ask(number, "INFO", "replication"))
+
     def take_over(self, number: int) -> None:
         """Let a replica take its master's place at once, as it does when the others agree that this one is gone."""
         assert self.ask(number, "CLUSTER", "FAILOVER", "TAKEOVER") == b"OK"
