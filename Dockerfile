@@ -33,7 +33,8 @@ USER 10001:10001
 WORKDIR /var/lib/headrace
 # Compiled here, so that a worker starts in seconds. Machine code is for the CPU of the machine that builds: on another
 # kind the first start compiles anew, for a minute, into the same place.
-RUN python -c "from infra.kernels import compile_kernels; from models.kernel import COMPILED; compile_kernels(COMPILED); assert COMPILED.exists()"
+RUN python -c "from infra.kernels import are_compiled, compile_kernels; from models.kernel import COMPILED; \
+compile_kernels(COMPILED); assert are_compiled(COMPILED)"
 VOLUME ["/var/lib/headrace", "/var/cache/headrace"]
 EXPOSE 8000 9464
 HEALTHCHECK --start-period=180s --start-interval=2s --interval=15s --timeout=5s --retries=3 \

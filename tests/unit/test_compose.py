@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +68,10 @@ def _internal_port() -> str:
     found = re.search(r"INTERNAL://:(\d+)", listeners)
     assert found is not None
     return found[1]
+
+
+def test_the_image_s_own_program_runs() -> None:
+    """The one by which the kernels are compiled into the image, and seen to be there."""
+    (program,) = re.findall(r'^RUN python -c "(.*?)"$', Path("Dockerfile").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", program.replace("\\\n", "")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
