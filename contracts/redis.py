@@ -118,6 +118,10 @@ class Keys:
         """Private, integer: raised at each assignment; the writes of a former owner are refused by it."""
         return f"{self._root}:epoch:{{{partition}}}"
 
+    def epochs(self, tag: str) -> str:
+        """Private, on a Cluster, hash: partition → epoch, for the hash slot in which a tag lies."""
+        return f"{self._root}:epochs:{{{tag}}}"
+
 
 def encode_list(
     version: str,

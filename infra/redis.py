@@ -6,12 +6,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException
+from redis.retry import Retry
 
 from infra.errors import StoreError
 from infra.ports import HOST, answers, remembered_ports
@@ -19,6 +21,8 @@ from infra.server import LocalServer
 
 MINIMUM = (6, 2)
 _SEVEN = (7, 0)
+_LIMITS: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5}
+_CLUSTER_RETRIES = 2  # each asks the others first who serves a slot now
 
 _CONFIGURATION = """\
 bind {host}
@@ -97,20 +101,21 @@ def connect(url: str) -> redis.Redis:
     Parameters
     ----------
     url : str
-        ``redis://``, ``rediss://`` or ``unix://``.
+        ``redis://``, ``rediss://`` or ``unix://``; of a Cluster that of any node.
 
     Returns
     -------
     redis.Redis
-        With binary replies; close it after use.
+        With binary replies; close it after use. Where a Cluster answers, its ``RedisCluster`` instead, which has the
+        same methods.
 
     Raises
     ------
     StoreError
-        When the URL is none, nothing answers there, or a Redis Cluster does.
+        When the URL is none, or nothing answers there.
     """
     try:
-        client = redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
+        client = redis.Redis.from_url(url, **_LIMITS)
         client.ping()
     except (ValueError, TypeError) as error:  # no URL, or one with words that redis-py does not know
         raise StoreError(f"redis.url {_shown(url)!r} is no address of a Redis: {error}") from error
@@ -119,19 +124,41 @@ def connect(url: str) -> redis.Redis:
         raise StoreError(
             f"no Redis answers at {_shown(url)}: {error}; start one with `headrace local`, or set redis.url"
         ) from error
-    _refuse_cluster(client, url)
-    return client
+    found: redis.Redis = _clustered(client, url)
+    return found
 
 
-def _refuse_cluster(client: Any, url: str) -> None:
-    """A script names the keys that it writes beside its partition's epoch, and a Cluster may keep them apart."""
-    with suppress(redis.ResponseError):  # not every user may ask
-        if client.info("cluster").get("cluster_enabled"):
-            client.close()
-            raise StoreError(
-                f"a Redis Cluster answers at {_shown(url)}, which is not supported: let redis.url name one server, "
-                "with replicas where it must not fail"
-            )
+def _clustered(client: Any, url: str) -> Any:
+    """Return a client of the Cluster where a node of one answers, else the client itself."""
+    try:
+        told = client.execute_command("HELLO")
+    except redis.ResponseError:  # some proxies do not know it
+        return client
+    # Pairs where the connection speaks the older protocol.
+    pairs = told if isinstance(told, dict) else dict(zip(told[::2], told[1::2], strict=True))
+    if pairs.get(b"mode") != b"cluster":
+        return client
+    client.close()
+    try:
+        return redis.RedisCluster.from_url(url, retry=Retry(NoBackoff(), _CLUSTER_RETRIES), **_LIMITS)
+    except (redis.RedisError, RedisClusterException) as error:
+        raise StoreError(
+            f"the Redis Cluster at {_shown(url)} cannot be used: {error}; its user needs the right +cluster|slots, and "
+            "redis.url no database but 0"
+        ) from error
+
+
+def is_cluster(client: Any) -> bool:
+    """Return whether a client of :func:`connect` is one of a Cluster."""
+    return isinstance(client, redis.RedisCluster)
+
+
+def infos(client: Any) -> dict[str, Mapping[str, Any]]:
+    """Return what ``INFO`` says: of each master of a Cluster, by " of HOST:PORT"; of one server by an empty name."""
+    if not is_cluster(client):
+        return {"": client.info()}
+    masters = sorted(client.get_primaries(), key=lambda node: str(node.name))
+    return {f" of {node.name}": client.info(target_nodes=node) for node in masters}
 
 
 def find_redis() -> Path:

@@ -5,12 +5,14 @@ partition under, and a script in the store compares the two and writes, as one s
 minute, lost its partitions and goes on without knowing changes nothing. What one owner writes leaves it in order
 (``streams.applying.outbox``), so no value of a partition is ever replaced by an older one.
 
-Keys are named by values of the scripts: one Redis server is meant, not a cluster.
+Here keys are named by values of the scripts, which one Redis server allows; :mod:`serving.cluster_fence` holds the same
+law on a Cluster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from hashlib import sha1
 from typing import Any
 
@@ -26,7 +28,7 @@ Step = tuple[str, int | None, int]
 """Topic, the offset that this worker knows to stand there, the offset to put in its place."""
 
 # So many commands run as one step in the store, which serves nobody else meanwhile: about a millisecond.
-_AT_ONCE = 200
+AT_ONCE = 200
 
 _NOW, _REFUSED, _WENT_BACK = 1, 0, -1
 
@@ -71,16 +73,16 @@ return 1
 
 # KEYS: epoch. By the clock of the store where that is more, so that epochs of a store that was restored from a backup
 # do not come a second time.
-_RAISE = """\
+RAISE = """\
 local before = tonumber(redis.call('GET', KEYS[1])) or 0
 local epoch = string.format('%.0f', math.max(before + 1, tonumber(redis.call('TIME')[1])))
 redis.call('SET', KEYS[1], epoch)
 return epoch
 """
 
-_SCRIPTS = (_GUARDED, _REPLACE, _ADVANCE, _RAISE)
-_SHA = {script: sha1(script.encode()).hexdigest() for script in _SCRIPTS}
-_Call = tuple[str, Sequence[str], Sequence[Any]]
+_SCRIPTS = (_GUARDED, _REPLACE, _ADVANCE, RAISE)
+Call = tuple[str, Sequence[str], Sequence[Any]]
+"""A script, its keys, its arguments."""
 
 
 class WentBack(Exception):
@@ -88,7 +90,7 @@ class WentBack(Exception):
 
 
 class Fence:
-    """Runs commands for the present owner of a partition.
+    """Runs commands for the present owner of a partition, on one server.
 
     Parameters
     ----------
@@ -100,22 +102,25 @@ class Fence:
     def __init__(self, client: Any, keys: Keys) -> None:
         self._client, self._keys = client, keys
 
-    def raise_epoch(self, partition: int) -> int:
-        """Become the owner of a partition: return its new epoch, greater than all before."""
-        (epoch,) = self._run([(_RAISE, [self._keys.epoch(partition)], [])])
-        return int(epoch)
+    def run_id(self) -> str:
+        """Return what identifies the running server: another after each of its restarts."""
+        return str(self._client.info("server")["run_id"])
+
+    def raise_epochs(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Become the owner of partitions: return their new epochs, greater than all before."""
+        return {number: int(*self._run([(RAISE, [self._keys.epoch(number)], [])])) for number in partitions}
 
     def holds(self, partition: int, epoch: int) -> bool:
         """Return whether an epoch is still the present one."""
         return bool(self._client.get(self._keys.epoch(partition)) == str(epoch).encode())
 
-    def write(self, commands: Mapping[int, Sequence[Command]], epochs: Epochs) -> frozenset[int]:
+    def write(self, stages: Sequence[Mapping[int, Sequence[Command]]], epochs: Epochs) -> frozenset[int]:
         """Run the commands of each partition, in order, if it is owned.
 
         Parameters
         ----------
-        commands : mapping
-            Partition → commands.
+        stages : sequence of mappings
+            Partition → commands. Whoever sees what a stage writes sees what those before it have written.
         epochs : mapping
             Those under which the commands were made.
 
@@ -124,11 +129,15 @@ class Fence:
         frozenset of int
             The partitions that have another owner now; nothing was written there from some command on.
         """
+        commands: dict[int, list[Command]] = {}
+        for stage in stages:
+            for partition, some in stage.items():
+                commands.setdefault(partition, []).extend(some)
         partitions, calls = [], []
         for partition, own in commands.items():
-            for start in range(0, len(own), _AT_ONCE):
+            for start in range(0, len(own), AT_ONCE):
                 partitions.append(partition)
-                calls.append(self._guarded(partition, own[start : start + _AT_ONCE], epochs))
+                calls.append(self._guarded(partition, own[start : start + AT_ONCE], epochs))
         return self._refused(partitions, calls)
 
     def replace(
@@ -156,15 +165,15 @@ class Fence:
             As :meth:`write` does.
         """
         partitions: list[int] = []
-        calls: list[_Call] = []
+        calls: list[Call] = []
         for partition in values.keys() | marks.keys():
             own, fields = values.get(partition, ()), marks.get(partition, ())
-            for start in range(0, max(1, len(own)), _AT_ONCE):
-                some = own[start : start + _AT_ONCE]
-                words: list[Any] = [_epoch(partition, epochs), live_s, len(some)]
+            for start in range(0, max(1, len(own)), AT_ONCE):
+                some = own[start : start + AT_ONCE]
+                words: list[Any] = [epoch_word(partition, epochs), live_s, len(some)]
                 for pair in some:
                     words += pair
-                if start + _AT_ONCE >= len(own):
+                if start + AT_ONCE >= len(own):
                     for field in fields:
                         words += field
                 partitions.append(partition)
@@ -189,54 +198,74 @@ class Fence:
         WentBack
             When the server has been restarted since, or other offsets stand there: it may lack what was written.
         """
-        calls: list[_Call] = []
+        calls: list[Call] = []
         for partition, own in steps.items():
-            words = [word for topic, before, after in own for word in (topic, _text(before), _text(after))]
+            words = [word for topic, before, after in own for word in (topic, offset_word(before), offset_word(after))]
             keys = [self._keys.epoch(partition), self._keys.applied(partition)]
-            calls.append((_ADVANCE, keys, [_epoch(partition, epochs), run_ids.get(partition, "none"), *words]))
+            calls.append((_ADVANCE, keys, [epoch_word(partition, epochs), run_ids.get(partition, "none"), *words]))
         answers = self._run(calls)
         if _WENT_BACK in answers:
             raise WentBack
         return frozenset(partition for partition, answer in zip(steps, answers, strict=True) if answer == _REFUSED)
 
-    def _refused(self, partitions: Sequence[int], calls: Sequence[_Call]) -> frozenset[int]:
+    def _refused(self, partitions: Sequence[int], calls: Sequence[Call]) -> frozenset[int]:
         answers = self._run(calls)
         return frozenset(partition for partition, answer in zip(partitions, answers, strict=True) if answer != _NOW)
 
-    def _guarded(self, partition: int, commands: Sequence[Command], epochs: Epochs) -> _Call:
-        words: list[Any] = [_epoch(partition, epochs)]
+    def _guarded(self, partition: int, commands: Sequence[Command], epochs: Epochs) -> Call:
+        words: list[Any] = [epoch_word(partition, epochs)]
         for command in commands:
             words.append(len(command))
             words += command
         return _GUARDED, [self._keys.epoch(partition)], words
 
-    def _run(self, calls: Sequence[_Call]) -> list[Any]:
-        """Run scripts in one round trip; in two where the store has not seen them yet."""
-        if not calls:
-            return []
-        answers = self._send(calls)
-        if any(isinstance(answer, NoScriptError) for answer in answers):
-            for script in _SCRIPTS:
-                self._client.script_load(script)
-            answers = self._send(calls)  # those that were run are repeated with the same bytes
-        for answer in answers:
-            if isinstance(answer, ResponseError) and "OOM " in str(answer):
-                raise OutOfMemoryError(str(answer))  # an error within a script has another class
-            if isinstance(answer, Exception):
-                raise answer
-        return answers
+    def _run(self, calls: Sequence[Call]) -> list[Any]:
+        return run(calls, self._send, _SCRIPTS, self._client)
 
-    def _send(self, calls: Sequence[_Call]) -> list[Any]:
+    def _send(self, calls: Sequence[Call]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         for script, keys, words in calls:
-            pipeline.execute_command("EVALSHA", _SHA[script], len(keys), *keys, *words)
+            pipeline.execute_command("EVALSHA", sha(script), len(keys), *keys, *words)
         return list(pipeline.execute(raise_on_error=False))
 
 
-def _epoch(partition: int, epochs: Epochs) -> str:
+def run(
+    calls: Sequence[Call], send: Callable[[Sequence[Call]], list[Any]], scripts: Iterable[str], client: Any
+) -> list[Any]:
+    """Run scripts in one round trip; in two where the store has not seen them yet.
+
+    Raises
+    ------
+    RedisError
+        What any of them answers with.
+    """
+    if not calls:
+        return []
+    answers = send(calls)
+    if any(isinstance(answer, NoScriptError) for answer in answers):
+        for script in scripts:
+            client.script_load(script)
+        answers = send(calls)  # those that were run are repeated with the same bytes
+    for answer in answers:
+        if isinstance(answer, ResponseError) and "OOM " in str(answer):
+            raise OutOfMemoryError(str(answer))  # an error within a script has another class
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
+
+
+@cache
+def sha(script: str) -> str:
+    """Return the name under which a store knows a script."""
+    return sha1(script.encode()).hexdigest()
+
+
+def epoch_word(partition: int, epochs: Epochs) -> str:
+    """Return an epoch as scripts compare it."""
     # Of a partition that is not owned at all: no epoch is ever empty.
     return str(epochs.get(partition, ""))
 
 
-def _text(offset: int | None) -> str:
+def offset_word(offset: int | None) -> str:
+    """Return an offset as scripts compare it; empty = none."""
     return "" if offset is None else str(offset)

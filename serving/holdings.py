@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from contracts.redis import Keys
+from serving.scatter import values
 
 # SCAN walks all keys: a larger step means fewer round trips, and this one still blocks Redis for less than 1 ms.
 _STEP = 1000
@@ -46,7 +47,8 @@ class Holdings:
     def of(self, namespace: str, partition: int, user: str) -> Holding:
         """Return what a namespace holds of a user whose own partition this is."""
         keys = Keys(namespace, self._prefix)
-        return Holding(*self._client.mget([keys.state(partition, user), keys.top(user), keys.user_vector(user)]))
+        held = (keys.state(partition, user), keys.top(user), keys.user_vector(user))
+        return Holding(*values(self._client, held))
 
     def users(self, namespace: str) -> list[tuple[str, int]]:
         """Return (user, partition) of all who have a state, sorted; walks all keys."""
@@ -61,5 +63,5 @@ class Holdings:
         keys, users = Keys(namespace, self._prefix), self.users(namespace)
         for start in range(0, len(users), _AT_ONCE):
             part = users[start : start + _AT_ONCE]
-            values = self._client.mget([keys.state(partition, user) for user, partition in part])
-            yield from ((user, value) for (user, _), value in zip(part, values, strict=True) if value is not None)
+            found = values(self._client, [keys.state(partition, user) for user, partition in part])
+            yield from ((user, value) for (user, _), value in zip(part, found, strict=True) if value is not None)

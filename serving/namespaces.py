@@ -14,8 +14,16 @@ from urllib.parse import unquote
 import orjson
 
 from contracts.redis import Keys
+from serving.scatter import is_cluster
 
 _STEP = 500  # keys looked at or unlinked in one command
+
+# KEYS: active. ARGV: what stands there, empty for nothing; what shall.
+_SWITCH = """\
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
 
 
 @dataclass(slots=True)
@@ -74,9 +82,11 @@ class Namespaces:
     def activate(self, name: str) -> str:
         """Let readers use a namespace, in one step; return which they used before.
 
-        The one before is remembered in the same transaction: going back is as simple. Naming the active one again
-        changes nothing.
+        The one before is remembered in the same transaction: going back is as simple. On a Cluster it is remembered
+        first, and who is interrupted there has remembered the active one. Naming the active one again changes nothing.
         """
+        if is_cluster(self._client):
+            return self._activate_clustered(name)
 
         def switch(pipeline: Any) -> str:
             before = _text(pipeline.get(self._keys.active)) or self._default
@@ -88,6 +98,16 @@ class Namespaces:
 
         before: str = self._client.transaction(switch, self._keys.active, value_from_callable=True)
         return before
+
+    def _activate_clustered(self, name: str) -> str:
+        while True:
+            stored = self._client.get(self._keys.active)
+            before = _text(stored) or self._default
+            if before == name:
+                return before
+            self._client.set(self._keys.previous, before)
+            if self._client.eval(_SWITCH, 1, self._keys.active, stored or b"", name):
+                return before
 
     def forget_previous(self) -> None:
         """Forget which namespace readers used before."""

@@ -17,6 +17,7 @@ from contracts.events import Item
 from contracts.redis import Keys
 from contracts.terms import indexed
 from serving.fence import Command
+from serving.scatter import values
 
 SEARCH_TERMS = 32
 _MEMBERS = 500  # of one command; a script takes no more than some thousand words
@@ -75,9 +76,9 @@ class Postings:
         if not self._most or not pages:
             return [{} for _ in pages]
         keys = self._keys
-        shown = self._client.mget([keys.item(page.item) for page in pages])
-        content = self._client.mget([keys.content(page.item) for page in pages])
-        return [self._terms(*each) if each[0] else {} for each in zip(shown, content, strict=True)]
+        shown = values(self._client, [keys.item(page.item) for page in pages])
+        content = values(self._client, [keys.content(page.item) for page in pages])
+        return [self._terms(page, rest) if page else {} for page, rest in zip(shown, content, strict=True)]
 
     def _terms(self, shown: bytes, content: bytes | None) -> dict[int, float]:
         if not self._most:

@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from contracts.redis import Keys, decode_vector
+from serving.cluster_line import ClusterLine
 from serving.coalesce import Coalesced
 from serving.patience import patience
 from serving.postings import record
@@ -59,11 +60,12 @@ class Reader:
     Everything goes over one connection, which is made when it is first needed and again when it is lost. Which items
     are withheld is remembered until Redis says, on that same connection and so before its next answer, that the set has
     changed (client-side caching): an answer costs one round trip and never shows what was withheld before it was asked.
+    Of a Cluster there is a connection to each node, and every answer asks anew which of its items are withheld.
 
     Parameters
     ----------
     url : str
-        Of the Redis server, e.g. ``redis://127.0.0.1:6379``.
+        Of the Redis server, e.g. ``redis://127.0.0.1:6379``; of a Cluster that of any node.
     prefix : str
         First part of every key.
     namespace : str
@@ -81,6 +83,8 @@ class Reader:
         # `_exchange` limits and repeats a round trip as a whole; redis-py would do so for each of its parts.
         limits: dict[str, Any] = {"socket_timeout": None, "retry": Retry(NoBackoff(), 0), "protocol": 3}
         pool: Any = ConnectionPool.from_url(url, **limits)
+        self._url = url
+        self._cluster: ClusterLine | None = None
         self._connection: Any = pool.make_connection()
         self._questions: Coalesced[tuple[Command, ...], Any] = Coalesced(self._exchange)
         self._prefix = prefix
@@ -103,6 +107,8 @@ class Reader:
     ) -> None:
         with suppress(RedisError, OSError):
             await self._connection.disconnect()
+            if self._cluster is not None:
+                await self._cluster.close()
 
     async def namespace(self, name: str | None = None) -> Keys:
         """Return the keys of the namespace to read now, or of the one that is named.
@@ -344,8 +350,10 @@ class Reader:
             return await self._round_trip(questions)
 
     async def _round_trip(self, questions: list[tuple[Command, ...]]) -> list[Any]:
-        if not self._connection.is_connected:
+        if self._cluster is None and not self._connection.is_connected:
             await self._connect()
+        if self._cluster is not None:
+            return await self._cluster.exchange(questions)
         packed = [_pack(command) for question in questions for command in question]
         await self._connection.send_packed_command(packed, check_health=False)
         return [[await self._response() for _ in question][-1] for question in questions]
@@ -353,8 +361,12 @@ class Reader:
     async def _connect(self) -> None:
         await self._connection.connect()
         self._known = {}
-        # Refused by some proxies; then each answer asks anew which items are withheld.
-        self._tracked = await self._round_trip([(("CLIENT", "TRACKING", "ON", "OPTIN"),)]) == [b"OK"]
+        # Tracking is refused by some proxies; then each answer asks anew which items are withheld.
+        told, tracked = await self._round_trip([(("HELLO",),), (("CLIENT", "TRACKING", "ON", "OPTIN"),)])
+        self._tracked = tracked == b"OK"
+        if isinstance(told, dict) and told.get(b"mode") == b"cluster":
+            await self._connection.disconnect()
+            self._cluster, self._tracked = ClusterLine(self._url), False
 
     async def _response(self) -> Any:
         # redis-py gives up the connection when a reading ends early, so no answer is ever taken for that of another.

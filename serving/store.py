@@ -12,11 +12,14 @@ from typing import Any
 
 import orjson
 import redis
+from redis.exceptions import RedisClusterException
 
 from contracts.events import item_key
 from contracts.redis import BEATS, SHARED, Keys, name_field
+from serving.cluster_fence import ClusterFence
 from serving.fence import Command, Epochs, Fence, Step
 from serving.postings import SEARCH_TERMS, Page, Postings
+from serving.scatter import Routed, is_cluster, together
 
 STEWARD = 0
 """The partition whose owner writes what belongs to nobody."""
@@ -35,7 +38,7 @@ class Store:
 
     Parameters
     ----------
-    client : redis.Redis
+    client : redis.Redis or redis.cluster.RedisCluster
         A client with binary answers.
     keys : Keys
         Names the namespace.
@@ -51,22 +54,22 @@ class Store:
         self._client: Any = client  # redis-py declares every answer as sync or async
         self._keys = keys
         self._list_s, self._state_s = list_s, state_s
-        self._fence = Fence(client, keys)
+        self._fence = ClusterFence(self._client, keys) if is_cluster(client) else Fence(client, keys)
         self._postings = Postings(client, keys, search_terms)
 
     # Owning.
 
-    def raise_epoch(self, partition: int) -> int:
-        """Become the owner of a partition: return its new epoch."""
-        return self._fence.raise_epoch(partition)
+    def raise_epochs(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Become the owner of partitions: return their new epochs."""
+        return self._fence.raise_epochs(partitions)
 
     def holds(self, partition: int, epoch: int) -> bool:
         """Return whether an epoch is still the present one of a partition."""
         return self._fence.holds(partition, epoch)
 
     def run_id(self) -> str:
-        """Return what identifies the running server: another after each of its restarts."""
-        return str(self._client.info("server")["run_id"])
+        """Return what identifies the running server, or the masters of a Cluster: another after each restart."""
+        return self._fence.run_id()
 
     def remember_partitions(self, partitions: int) -> int:
         """Return how many partitions the namespace was made for; this many if it is new."""
@@ -81,11 +84,10 @@ class Store:
         for place, (partition, _) in enumerate(users):
             places.setdefault(partition, []).append(place)
         # One MGET per partition, because a partition is one hash slot; all in one round trip.
-        pipeline = self._client.pipeline(transaction=False)
-        for partition, own in places.items():
-            pipeline.mget([self._keys.state(partition, users[place][1]) for place in own])
+        keys = [[self._keys.state(partition, users[place][1]) for place in own] for partition, own in places.items()]
+        found = together(self._client, [(own[0], ("MGET", *own)) for own in keys])
         loaded: list[bytes | None] = [None] * len(users)
-        for own, values in zip(places.values(), pipeline.execute(), strict=True):
+        for own, values in zip(places.values(), found, strict=True):
             for place, value in zip(own, values, strict=True):
                 loaded[place] = value
         return loaded
@@ -115,7 +117,7 @@ class Store:
         commands: dict[int, list[Command]] = {}
         for partition, user, value, live_s in lists:
             commands.setdefault(partition, []).append(("SET", self._keys.top(user), value, "EX", live_s))
-        return self._fence.write(commands, epochs)
+        return self._fence.write([commands], epochs)
 
     def write_states(
         self,
@@ -145,7 +147,7 @@ class Store:
         commands: dict[int, list[Command]] = {}
         for partition, key in keys:
             commands.setdefault(partition, []).append(("DEL", key))
-        return self._fence.write(commands, epochs) if commands else frozenset()
+        return self._fence.write([commands], epochs) if commands else frozenset()
 
     def write_applied(
         self, offsets: Offsets, before: Offsets, epochs: Epochs, run_ids: Mapping[int, str]
@@ -182,11 +184,10 @@ class Store:
 
     def remember_sources(self, ids: Mapping[str, str]) -> dict[str, str]:
         """Return the ids of the topics that the stored states were made from; these, where none is known yet."""
-        pipeline = self._client.pipeline(transaction=False)
-        for topic, topic_id in ids.items():
-            pipeline.hsetnx(self._keys.sources, topic, topic_id)
-        pipeline.hmget(self._keys.sources, list(ids))
-        return {topic: known.decode() for topic, known in zip(ids, pipeline.execute()[-1], strict=True)}
+        key = self._keys.sources
+        commands: list[Routed] = [(key, ("HSETNX", key, topic, topic_id)) for topic, topic_id in ids.items()]
+        *_, known = together(self._client, [*commands, (key, ("HMGET", key, *ids))])
+        return {topic: topic_id.decode() for topic, topic_id in zip(ids, known, strict=True)}
 
     def trials(self, partitions: Iterable[int]) -> dict[tuple[str, int], bytes]:
         """Return what :meth:`write_trials` wrote: (topic, partition) → value."""
@@ -198,11 +199,11 @@ class Store:
 
     def write_trials(self, trials: Mapping[tuple[str, int], bytes | None]) -> None:
         """Remember how often partitions were begun and which of their events are poison; None = forget it."""
-        pipeline = self._client.pipeline(transaction=False)
+        commands: list[Routed] = []
         for (topic, partition), value in trials.items():
             key = self._keys.trials(partition)
-            pipeline.hdel(key, topic) if value is None else pipeline.hset(key, topic, value)
-        pipeline.execute()
+            commands.append((key, ("HDEL", key, topic) if value is None else ("HSET", key, topic, value)))
+        together(self._client, commands)
 
     # What belongs to nobody: written by the owner of one partition, under its epoch; returns whether it was.
 
@@ -213,12 +214,10 @@ class Store:
         keys = self._keys
         # First, so that no list is ever in the store that nobody would remove.
         listed = sorted({category for _, category, _ in lists if category is not None})
-        commands = _members("SADD", keys.categories, listed)
-        commands += [("SET", keys.shared(name, category), value) for name, category, value in lists]
-        for category in gone:
-            commands.append(("DEL", *(keys.shared(name, category) for name in SHARED)))
-            commands.append(("SREM", keys.categories, category))
-        return self._write_for_all(commands, epoch)
+        named = _members("SADD", keys.categories, listed)
+        commands: list[Command] = [("SET", keys.shared(name, category), value) for name, category, value in lists]
+        commands += [("DEL", *(keys.shared(name, category) for name in SHARED)) for category in gone]
+        return self._write_for_all(epoch, named, commands, _members("SREM", keys.categories, gone))
 
     def categories(self) -> list[str]:
         """Return the categories that have lists of their own."""
@@ -245,32 +244,32 @@ class Store:
         named = [word for item, _ in similar for word in (name_field(item_key(item)), item)]
         commands += _members("HSET", keys.names, named)
         commands += [("SET", keys.item_vector(item), value) for item, value in vectors]
-        return self._write_for_all(commands + self._written(written), epoch)
+        return self._write_for_all(epoch, commands, self._written(written))
 
     def write_metadata(self, items: Sequence[Page], epoch: int | None) -> bool:
         """Write what pages show of items, which must not be shown, and by which terms they are found."""
         keys = self._keys
         # First: should only a part be written, the pages still say which terms stand there.
-        commands = self._postings.changes(items)
-        commands += [("SET", keys.item(page.item), page.shown) for page in items]
+        found = self._postings.changes(items)
+        commands: list[Command] = [("SET", keys.item(page.item), page.shown) for page in items]
         contents = [(keys.content(page.item), page.content) for page in items]
         commands += [("DEL", key) if content is None else ("SET", key, content) for key, content in contents]
         commands += _members("SADD", keys.withheld, [page.item for page in items if page.withheld])
         commands += _members("SREM", keys.withheld, [page.item for page in items if not page.withheld])
-        return self._write_for_all(commands, epoch)
+        return self._write_for_all(epoch, found, commands)
 
     def write_handled(self, records: Offsets, epoch: int | None) -> bool:
         """Say which item records :meth:`write_metadata` has written."""
-        return self._write_for_all(self._written(records), epoch)
+        return self._write_for_all(epoch, self._written(records))
 
     def withhold(self, items: Sequence[str], epoch: int | None) -> bool:
         """Add items to those that must not be shown."""
-        return self._write_for_all(_members("SADD", self._keys.withheld, items), epoch)
+        return self._write_for_all(epoch, _members("SADD", self._keys.withheld, items))
 
     def write_beat(self, beat: bytes, epoch: int | None) -> bool:
         """Add a beat to the namespace's pulse and let the oldest go, see ``streams.watching.pulse``."""
         pulse = self._keys.pulse
-        return self._write_for_all([("RPUSH", pulse, beat), ("LTRIM", pulse, -BEATS, -1)], epoch)
+        return self._write_for_all(epoch, [("RPUSH", pulse, beat), ("LTRIM", pulse, -BEATS, -1)])
 
     # What every worker writes of itself.
 
@@ -287,7 +286,7 @@ class Store:
         """Return whether the store answers and is neither full nor read-only."""
         try:
             self._client.set(self._keys.probe, 1, ex=60)
-        except redis.RedisError:
+        except (redis.RedisError, RedisClusterException):
             return False
         return True
 
@@ -302,8 +301,9 @@ class Store:
             ("HSET", self._keys.applied(partition), topic, offset) for (topic, partition), offset in offsets.items()
         ]
 
-    def _write_for_all(self, commands: Sequence[Command], epoch: int | None) -> bool:
-        return not self._fence.write({STEWARD: commands}, {} if epoch is None else {STEWARD: epoch})
+    def _write_for_all(self, epoch: int | None, *stages: Sequence[Command]) -> bool:
+        epochs = {} if epoch is None else {STEWARD: epoch}
+        return not self._fence.write([{STEWARD: commands} for commands in stages], epochs)
 
 
 def _members(command: str, key: str, members: Sequence[str]) -> list[Command]:

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -21,11 +21,16 @@ from infra.kafka import LocalKafka
 from infra.ports import HOST
 from infra.redis import LocalRedis, connect, find_redis
 from infra.settings import Kafka
+from tests.cluster import clustered
 
 USER = "headrace"
 PASSWORD = "s3cret/with:all@of?it"
 WORKER_RIGHTS = "~headrace:* ~test-* +@all -@dangerous +info"
 READER_RIGHTS = "~headrace:* ~test-* +@read +@connection -@dangerous"
+
+
+# What a client of a Cluster asks beside: who serves which slots.
+IN_CLUSTER = " +cluster|slots"
 
 
 class Certificates(NamedTuple):
@@ -107,6 +112,25 @@ def secure_store(directory: Path, rights: str = WORKER_RIGHTS) -> Iterator[str]:
             with _decrypting(certificates, int(server.url.rpartition(":")[2].partition("/")[0])) as port:
                 yield f"rediss://{at}:{port}/0?ssl_ca_certs={certificates.ca}"
         admin.close()
+
+
+@contextmanager
+def secure_cluster(directory: Path) -> Iterator[tuple[str, str]]:
+    """Run a Cluster whose nodes answer clients by TLS and a password; give a worker's URL and a reader's."""
+    certificates = issued(directory / "tls")
+    with ExitStack() as stack:
+        ports: dict[int, int] = {}
+
+        def announced(port: int) -> int:
+            return ports.setdefault(port, stack.enter_context(_decrypting(certificates, port)))
+
+        cluster = stack.enter_context(clustered(directory / "nodes", announced=announced))
+        for number in cluster.all:
+            for user, rights in ((USER, WORKER_RIGHTS), ("pages", READER_RIGHTS)):
+                cluster.ask(number, "ACL", "SETUSER", user, "on", f">{PASSWORD}", *(rights + IN_CLUSTER).split())
+            cluster.ask(number, "ACL", "SETUSER", "default", "off")
+        at = f"{quote(PASSWORD, safe='')}@{HOST}:{next(iter(ports.values()))}/0?ssl_ca_certs={certificates.ca}"
+        yield f"rediss://{quote(USER)}:{at}", f"rediss://pages:{at}"
 
 
 def _speaks_tls(executable: Path) -> bool:

@@ -55,7 +55,7 @@ class Measured:
         self._client, self._items, self._offset = client, items, 0
         self._engine = Engine(resident_users=users + items)
         self._store = Store(client, Keys(), Worker().list_s, Worker().state_s)
-        self._epochs = {_PARTITION: self._store.raise_epoch(_PARTITION)}
+        self._epochs = self._store.raise_epochs([_PARTITION])
         stream = Zipf(items)
         first = [*stream.everything(), *islice(stream.clicks(), items)]
         for position, events in enumerate(batches(first, _AT_ONCE)):

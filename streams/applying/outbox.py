@@ -15,13 +15,16 @@ from typing import Any, TypeVar
 
 import mode
 import redis
-from redis.exceptions import ClusterDownError, MasterDownError, TryAgainError
+from redis.exceptions import AskError, ClusterError, RedisClusterException, TryAgainError
 
 T = TypeVar("T")
 Step = Callable[[], Awaitable[None]]
 
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
-_MOVING = (redis.ReadOnlyError, MasterDownError, ClusterDownError, TryAgainError)
+# The last is raised when no node answers, or none that knows who has a slot.
+_ERRORS = (redis.RedisError, RedisClusterException)
+_MOVING = (redis.ReadOnlyError, ClusterError, AskError, TryAgainError)
+_NOBODY = ("Redis Cluster cannot be connected", "All slots are not covered", 'Slot "')
 
 
 class Outbox(mode.Service):
@@ -81,7 +84,7 @@ async def stubbornly(
     while True:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
-        except redis.RedisError as error:
+        except _ERRORS as error:
             await asyncio.sleep(_pause(attempt, warn, error))
             attempt += 1
 
@@ -92,12 +95,12 @@ def insistently(warn: Callable[..., None], function: Callable[..., T], *args: An
     while True:
         try:
             return function(*args)
-        except redis.RedisError as error:
+        except _ERRORS as error:
             time.sleep(_pause(attempt, warn, error))
             attempt += 1
 
 
-def _pause(attempt: int, warn: Callable[..., None], error: redis.RedisError) -> float:
+def _pause(attempt: int, warn: Callable[..., None], error: Exception) -> float:
     """Return how long to wait before the next attempt; raise what no attempt can mend."""
     state = _state(error)
     if state is None:
@@ -107,7 +110,7 @@ def _pause(attempt: int, warn: Callable[..., None], error: redis.RedisError) -> 
     return _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
 
 
-def _state(error: redis.RedisError) -> str | None:
+def _state(error: Exception) -> str | None:
     """Return in which state of Redis an error comes that passes by itself or with the operator's help."""
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)):
         return "away"
@@ -115,6 +118,8 @@ def _state(error: redis.RedisError) -> str | None:
         return "full: raise its maxmemory"
     if isinstance(error, _MOVING):
         return "moving to another server"
+    if isinstance(error, RedisClusterException):
+        return "away" if str(error).startswith(_NOBODY) else None
     if str(error).startswith("MISCONF"):
         return "refusing writes because it cannot save them: make room on its disk"
     return None

@@ -82,7 +82,7 @@ class Ownership:
         numbers = sorted({partition for _, partition in partitions})
         # The epochs first: from then on nobody else writes what is read here.
         failpoints.before("epoch")
-        epochs = {number: self._store.raise_epoch(number) for number in numbers}
+        epochs = self._store.raise_epochs(numbers)
         failpoints.after("epoch")
         run_id = self._store.run_id()
         applied = self._store.applied(numbers)

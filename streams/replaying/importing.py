@@ -153,7 +153,7 @@ class Importer:
     ) -> None:
         self._engine, self._store, self._lists, self._marks, self._ends = engine, store, lists, marks, ends
         self._run_id = store.run_id()
-        self._epochs = {number: store.raise_epoch(number) for number in next(iter(ends.values()))}
+        self._epochs = store.raise_epochs(next(iter(ends.values())))
 
     def learn(self, histories: Histories, on_events: Callable[[int], None]) -> int:
         """Let the item model learn all events whose items have ids; return how many there were."""

@@ -38,7 +38,7 @@ class Owner:
         """Become the owner of all partitions."""
         self._store.remember_partitions(partitions)
         self._run_id = self._store.run_id()
-        self._epochs = {number: self._store.raise_epoch(number) for number in range(partitions)}
+        self._epochs = self._store.raise_epochs(range(partitions))
 
     def epoch(self, user: str) -> int:
         """Return the epoch of a user's partition."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import confluent_kafka as ck
@@ -12,7 +13,7 @@ from contracts.redis import Keys
 from contracts.topics import LEARNING, topic_name
 from infra.errors import BrokerError, HeadraceError, StoreError
 from infra.findings import Finding, ok, problem, warning
-from infra.redis import connect
+from infra.redis import connect, infos
 from infra.redis_health import examine
 from infra.secrecy import examine_secrecy
 from infra.settings import Settings
@@ -44,7 +45,8 @@ def examine_deployment(settings: Settings) -> Iterator[Finding]:
         yield problem("Kafka", str(error), "start the broker, or mend kafka.bootstrap and kafka.client")
     try:
         client: Any = connect(settings.redis.url)
-        yield from examine(client.info())
+        for name, info in infos(client).items():
+            yield from (replace(finding, subject=f"{finding.subject}{name}") for finding in examine(info))
         store = Store(client, Keys(settings.namespace, settings.redis.prefix), settings.worker.list_s)
     except StoreError as error:
         yield problem("Redis", str(error), "start the store, or mend redis.url")

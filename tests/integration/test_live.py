@@ -102,7 +102,7 @@ def test_the_overview_holds_reports_and_the_beats_since(service: Service) -> Non
     for name, time_ms in (("gone", NOW - 60_000), ("here", NOW)):
         report = {"worker": name, "time": time_ms, "ready": True, "items": 7, "scorers": {"blend": {"alarms": 1}}}
         service.store.hset(service.keys.workers, name, orjson.dumps(report))
-    epoch = Store(service.store, service.keys, 60).raise_epoch(0)
+    epoch = Store(service.store, service.keys, 60).raise_epochs([0])[0]
     store = Store(service.store, service.keys, 60)
     for number in range(BEATS + 3):
         assert store.write_beat(orjson.dumps({"time": NOW - 2000 * (BEATS + 2 - number)}), epoch)
@@ -116,8 +116,8 @@ def test_the_overview_holds_reports_and_the_beats_since(service: Service) -> Non
 
 def test_a_beat_of_a_former_owner_is_refused(service: Service) -> None:
     store = Store(service.store, service.keys, 60)
-    epoch = store.raise_epoch(0)
-    store.raise_epoch(0)
+    epoch = store.raise_epochs([0])[0]
+    store.raise_epochs([0])
     assert not store.write_beat(b"{}", epoch)
     assert service.get("/live")["pulse"] == []
 

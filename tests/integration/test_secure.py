@@ -12,16 +12,19 @@ import httpx
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from redis.exceptions import NoPermissionError
 
 from commands.main import cli
 from contracts.events import Click, Item, Rating
+from contracts.redis import Keys, encode_list
 from infra.errors import BrokerError, SettingsError, StoreError
-from infra.redis import LocalRedis, connect
+from infra.redis import connect
 from infra.settings import Kafka, Redis, Settings, load_settings
 from serving.api import create_app
 from serving.reader import Reader
+from serving.store import Store
 from streams.kafka.admin import ensure_topics
-from tests.secure import PASSWORD, READER_RIGHTS, USER, secure_broker, secure_store
+from tests.secure import PASSWORD, READER_RIGHTS, USER, secure_broker, secure_cluster, secure_store
 from tests.worker import configured, publish, working
 
 
@@ -89,6 +92,29 @@ def test_a_reader_needs_no_right_to_write(tmp_path: Path, namespace: str) -> Non
         assert asyncio.run(asked(url)) == [200, 200, 200]
 
 
+def test_a_cluster_may_ask_for_both_too(tmp_path: Path, namespace: str) -> None:
+    keys = Keys("main", namespace)
+
+    async def asked(url: str) -> list[str]:
+        async with Reader(url, namespace) as reader:
+            found = [await reader.user_list(f"u{user}") for user in range(20)]
+        return [one.items[0] for one in found if one is not None]
+
+    with (
+        secure_cluster(tmp_path) as (workers, readers),
+        connect(workers) as client,
+        connect(readers) as reading,
+    ):
+        store = Store(client, keys, 60)
+        epochs = store.raise_epochs([0])
+        lists = [(0, f"u{user}", encode_list("1.1", [f"i{user}"], [1.0], [], 1, "1")) for user in range(20)]
+        assert store.write_lists(lists, {}, epochs) == frozenset()
+        assert store.write_applied({("t", 0): 1}, {}, epochs, {0: store.run_id()}) == frozenset()
+        assert asyncio.run(asked(readers)) == [f"i{user}" for user in range(20)]
+        with pytest.raises(NoPermissionError):
+            Store(reading, keys, 60).raise_epochs([0])
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -112,14 +138,6 @@ def test_a_broker_that_refuses_says_why_and_never_the_password(settings: Setting
     words = str(refused.value)
     assert "wrong" not in words and PASSWORD not in words
     assert "kafka" in words
-
-
-def test_a_cluster_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    with (
-        LocalRedis(tmp_path, options={"cluster-enabled": "yes"}) as server,
-        pytest.raises(StoreError, match=r"Redis Cluster .* let redis.url name one server"),
-    ):
-        connect(server.url)
 
 
 def test_secrets_come_from_the_environment(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

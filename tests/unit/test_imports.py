@@ -53,6 +53,10 @@ CLIENTS = {
     "mode": ("streams/",),
     "redis": (
         "serving/fence.py",
+        "serving/cluster_fence.py",
+        "serving/scatter.py",
+        "serving/slots.py",
+        "serving/cluster_line.py",
         "serving/store.py",
         "serving/reader.py",
         "infra/redis.py",
