@@ -14,7 +14,7 @@ from commands.reading import optional
 from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from serving.holdings import Holdings
+    from serving.store.holdings import Holdings
 
 
 @click.command()
@@ -37,7 +37,7 @@ def command(user: str | None, namespace: str | None, out: str | None, config: st
     """
     from infra.local import find_services
     from infra.redis import connect
-    from serving.holdings import Holdings
+    from serving.store.holdings import Holdings
 
     if (user is None) == (namespace is None):
         raise click.UsageError("name a user, or a namespace with --namespace")

@@ -11,7 +11,7 @@ from commands.reading import identifier, optional, printable
 from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from serving.holdings import Holding
+    from serving.store.holdings import Holding
 
 _LOOK_S = 0.1
 
@@ -53,7 +53,7 @@ def command(user: str, item: str | None, wait: float, config: str | None, home: 
 def _wait(settings: Settings, user: str, item: str | None, seconds: float) -> list[str]:
     """Return the namespaces that still hold what is to go when the time is over."""
     from infra.redis import connect
-    from serving.holdings import Holdings
+    from serving.store.holdings import Holdings
     from streams.forgetting.person import home_of
 
     holdings = Holdings(connect(settings.redis.url), settings.redis.prefix)

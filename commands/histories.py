@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from contracts.events import TYPES
-from serving.live import Remembered
+from serving.reading.live import Remembered
 
 
 def history_of(state: bytes) -> list[Remembered]:

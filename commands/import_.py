@@ -39,7 +39,7 @@ def command(file: str, namespace: str, config: str | None, home: str | None, as_
     from infra.errors import HeadraceError
     from infra.local import find_services
     from infra.redis import connect
-    from serving.store import Store
+    from serving.store.store import Store
     from streams.forgetting.marks import Marks
     from streams.replaying.importing import begin, checkpoints_of, read_histories
 

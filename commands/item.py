@@ -10,7 +10,7 @@ from commands.reading import ask, identifier, printable, table
 from infra.settings import load_settings
 
 if TYPE_CHECKING:
-    from serving.reader import Reader
+    from serving.reading.reader import Reader
 
 
 @click.command()
@@ -37,9 +37,9 @@ def command(item: str, count: int, config: str | None, home: str | None, as_json
 async def _description(reader: Reader, item: str, count: int) -> dict[str, Any]:
     from msgspec.structs import asdict
 
-    from serving import answers
-    from serving.recommend import Wishes
-    from serving.values import ItemRecord
+    from serving.answers import answers
+    from serving.lists.recommend import Wishes
+    from serving.reading.values import ItemRecord
 
     near = (await answers.similar(reader, item, Wishes(count))).items
     records = await reader.items([item, *(entry.item for entry in near)])

@@ -31,7 +31,7 @@ def command(name: str, roles: tuple[str, ...], as_json: bool) -> None:
 
     from infra.errors import SettingsError
     from infra.settings import ApiKey
-    from serving.access import new_key
+    from serving.edge.access import new_key
 
     key, digest = new_key()
     try:

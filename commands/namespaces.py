@@ -10,7 +10,7 @@ import click
 from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from serving.namespaces import Namespaces
+    from serving.store.namespaces import Namespaces
 
 
 @click.command()
@@ -31,7 +31,7 @@ def command(action: str, name: str | None, config: str | None, home: str | None,
     """
     from infra.local import find_services
     from infra.redis import connect
-    from serving.namespaces import Namespaces
+    from serving.store.namespaces import Namespaces
 
     if (action == "delete") != (name is not None):
         raise click.UsageError("say `headrace namespaces`, or `headrace namespaces delete NAME`")
@@ -45,7 +45,7 @@ def command(action: str, name: str | None, config: str | None, home: str | None,
 
 def _list(namespaces: Namespaces, as_json: bool) -> None:
     from commands.reading import printable, table
-    from serving import words
+    from serving.answers import words
 
     now = time.time_ns() // 1_000_000
     rows = _rows(namespaces, now)

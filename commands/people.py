@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from infra.errors import HeadraceError
 from infra.settings import Settings
-from serving.persons import Unanswered
+from serving.writing.persons import Unanswered
 
 T = TypeVar("T")
 _LOOKED_UP_S = 5.0
@@ -27,7 +27,7 @@ def exported(settings: Settings, user: str) -> dict[str, Any]:
         When Kafka does not answer.
     """
     from infra.redis import connect
-    from serving.holdings import Holdings
+    from serving.store.holdings import Holdings
     from streams.forgetting.person import home_of, person_of
 
     holdings, home = Holdings(connect(settings.redis.url), settings.redis.prefix), home_of(settings, user)
@@ -61,7 +61,9 @@ def all_described(settings: Settings, users: Collection[str]) -> dict[str, dict[
 
 
 class PeopleOf:
-    """Tells what a deployment keeps of a person, one question after the other; see :class:`serving.persons.People`.
+    """Tells what a deployment keeps of a person, one question after the other.
+
+    It is :class:`serving.writing.persons.People`.
 
     What needs the item model runs in a process of its own that ends with its answer: the service holds no model.
 

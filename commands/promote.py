@@ -30,7 +30,7 @@ def command(name: str | None, back: bool, force: bool, config: str | None, home:
     from infra.errors import HeadraceError
     from infra.local import find_services
     from infra.redis import connect
-    from serving.namespaces import Namespaces
+    from serving.store.namespaces import Namespaces
     from streams.replaying.promotion import missing
 
     if (name is None) != back:

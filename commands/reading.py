@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from infra.settings import Settings
-    from serving.reader import Reader
+    from serving.reading.reader import Reader
 
 T = TypeVar("T")
 _NUMBERS = frozenset({"rank", "score", "rating"})
@@ -28,7 +28,7 @@ def ask(settings: Settings, question: Callable[[Reader], Awaitable[T]]) -> T:
     """
     from infra.errors import StoreError
     from infra.local import reading_store
-    from serving.reader import StoreUnavailable
+    from serving.reading.reader import StoreUnavailable
 
     async def asked(url: str) -> T:
         async with open_reader(settings, url) as reader:
@@ -50,7 +50,7 @@ def open_reader(settings: Settings, url: str) -> Reader:
         When the URL is none.
     """
     from infra.errors import StoreError
-    from serving.reader import Reader
+    from serving.reading.reader import Reader
 
     try:
         return Reader(url, settings.redis.prefix, settings.namespace)

@@ -11,8 +11,8 @@ from commands.reading import ask, identifier, printable, table
 from infra.settings import load_settings
 
 if TYPE_CHECKING:
-    from serving.reader import Reader
-    from serving.recommend import Answer
+    from serving.lists.recommend import Answer
+    from serving.reading.reader import Reader
 
 
 @click.command()
@@ -40,8 +40,8 @@ def command(
     Example:
       headrace recommend alice -n 5 --explain
     """
-    from serving import answers
-    from serving.recommend import Wishes
+    from serving.answers import answers
+    from serving.lists.recommend import Wishes
 
     wishes = Wishes(count, exclude=frozenset(excluded), categories=frozenset(categories))
 
@@ -64,7 +64,7 @@ def _named(answer: Answer) -> list[str]:
 
 
 def _row(answer: Answer, rank: int, titles: dict[str, str], explain: bool) -> dict[str, Any]:
-    from serving import words
+    from serving.answers import words
 
     entry = answer.items[rank]
     row = {
@@ -95,7 +95,7 @@ def _print_table(user: str, answer: Answer, rows: list[dict[str, Any]]) -> None:
 
 
 def _heading(user: str, answer: Answer) -> str:
-    from serving import words
+    from serving.answers import words
 
     if answer.version is None or answer.time is None:
         own = f"{user} has no list yet"

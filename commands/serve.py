@@ -15,7 +15,7 @@ from infra.settings import Settings, load_settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from serving.writing import Writing
+    from serving.writing.writing import Writing
 
 
 @click.command()
@@ -50,7 +50,7 @@ def command(host: str | None, port: int | None, metrics_port: int | None, config
 
 def _refuse_open_door(settings: Settings, host: str) -> None:
     from infra.errors import SettingsError
-    from serving.access import listens_to_others
+    from serving.edge.access import listens_to_others
 
     if not settings.serving.keys and listens_to_others(host):
         raise SettingsError(
@@ -91,11 +91,11 @@ def application(settings: Settings, url: str, leaving: Callable[[], bool] = lamb
     from commands.histories import history_of
     from commands.reading import open_reader
     from infra.exposition import expose
-    from serving.access import ApiKey, Keyring
     from serving.api import create_app
-    from serving.edge import Limits
-    from serving.metrics import ServingMetrics
-    from serving.people import as_given, pseudonyms
+    from serving.edge.access import ApiKey, Keyring
+    from serving.edge.edge import Limits
+    from serving.edge.metrics import ServingMetrics
+    from serving.writing.people import as_given, pseudonyms
 
     serving = settings.serving
     keys = [ApiKey(key.name, frozenset(key.roles), key.sha256) for key in serving.keys]
@@ -127,8 +127,8 @@ def writing(settings: Settings, url: str) -> Writing:
     from commands.people import PeopleOf
     from infra.errors import BrokerError, SettingsError
     from infra.local import find_broker
-    from serving.lexicon import InvalidLexicon, load_lexicon
-    from serving.writing import Writing, topics
+    from serving.search.lexicon import InvalidLexicon, load_lexicon
+    from serving.writing.writing import Writing, topics
     from streams.publishing.live import LivePublisher
 
     serving = settings.serving

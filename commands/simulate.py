@@ -69,9 +69,9 @@ def command(
 def pages(settings: Settings) -> Iterator[Callable[[str], Page]]:
     """Give a function that returns what a visitor is shown now: his own list, or what everyone is shown."""
     from commands.reading import open_reader
-    from serving import answers
-    from serving.reader import StoreUnavailable
-    from serving.recommend import EMPTY, PERSONAL, Wishes
+    from serving.answers import answers
+    from serving.lists.recommend import EMPTY, PERSONAL, Wishes
+    from serving.reading.reader import StoreUnavailable
     from streams.publishing.simulator import SHOWN, Page
 
     reader = open_reader(settings, settings.redis.url)

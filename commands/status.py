@@ -51,7 +51,7 @@ def _reports(settings: Settings) -> dict[str, dict[str, Any]]:
     from contracts.redis import Keys
     from infra.local import reading_store
     from infra.redis import connect
-    from serving.store import Store
+    from serving.store.store import Store
 
     with reading_store(settings) as url:
         store = Store(connect(url), Keys(settings.namespace, settings.redis.prefix), settings.worker.list_s)

@@ -7,21 +7,21 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from serving import problems
-from serving.access import Keyring
-from serving.catalogue import Catalogue
-from serving.edge import Edge, Limits
-from serving.live import History
-from serving.metrics import Measured, ServingMetrics
-from serving.people import Naming, as_given
-from serving.profiles import Profiles
-from serving.reader import Reader
-from serving.recommend import FALLBACKS
+from serving.edge import problems
+from serving.edge.access import Keyring
+from serving.edge.edge import Edge, Limits
+from serving.edge.metrics import Measured, ServingMetrics
+from serving.lists.recommend import FALLBACKS
+from serving.reading.live import History
+from serving.reading.reader import Reader
+from serving.reading.streams import Streams
+from serving.reading.waiting import Waiting
 from serving.routes import asking, events, explain, gorse, health, items, lists, live, page, stream, users
 from serving.routes.route import Route
-from serving.streams import Streams
-from serving.waiting import Waiting
-from serving.writing import Writing
+from serving.writing.catalogue import Catalogue
+from serving.writing.people import Naming, as_given
+from serving.writing.profiles import Profiles
+from serving.writing.writing import Writing
 
 DESCRIPTION = "Recommendations that follow every event: read lists, ask for guests, see why."
 

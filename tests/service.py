@@ -14,7 +14,7 @@ import redis
 
 from contracts.redis import Keys, encode_list
 from serving.api import create_app
-from serving.reader import Reader
+from serving.reading.reader import Reader
 
 
 class Deployment:

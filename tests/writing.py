@@ -19,9 +19,9 @@ from contracts.redis import Keys
 from infra.redis import connect
 from infra.settings import Settings
 from serving.api import create_app
-from serving.reader import Reader
+from serving.reading.reader import Reader
 from serving.server import config
-from serving.writing import Writing, topics
+from serving.writing.writing import Writing, topics
 from streams.publishing.live import LivePublisher
 
 T = TypeVar("T")

@@ -29,7 +29,7 @@ from infra.redis import LocalRedis, connect
 from infra.settings import Model, Worker
 from models.engine import Batch, Engine
 from models.listing import ListEncoder
-from serving.store import Store
+from serving.store.store import Store
 
 _AT_ONCE = 512
 _STEEPNESS = 0.9

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.api import create_app
-from serving.reader import Reader
+from serving.reading.reader import Reader
 from serving.server import config
 
 

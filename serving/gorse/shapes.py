@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from contracts.events import TYPES, Click, InvalidEvent, Rating
-from serving import bodies
 from serving.gorse import labels
-from serving.live import Event
-from serving.recommend import Recommendation
+from serving.lists.recommend import Recommendation
+from serving.reading.live import Event
+from serving.writing import bodies
 
 RATING = "rating"
 _NO_TIME = "0001-01-01T00:00:00Z"

@@ -10,14 +10,14 @@ from pydantic import Field, StrictInt, model_validator
 from starlette.routing import BaseRoute
 
 from contracts.events import MAX_ID_BYTES
-from serving import answers, wire
-from serving.lexicon import Lexicon
-from serving.people import Naming, as_given
-from serving.reader import Reader
-from serving.recommend import FALLBACKS, Answer
+from serving.answers import answers, wire
+from serving.lists.recommend import FALLBACKS, Answer
+from serving.reading.reader import Reader
 from serving.routes.parameters import DEFAULT_N, MAX_N, MAX_NAMED, Wanted
 from serving.routes.route import answered, route
-from serving.search import MAX_TEXT
+from serving.search.lexicon import Lexicon
+from serving.search.search import MAX_TEXT
+from serving.writing.people import Naming, as_given
 
 MAX_RECENT = 100
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_BYTES)] | StrictInt  # a number is an id as its digits

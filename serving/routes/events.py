@@ -13,12 +13,13 @@ from starlette.routing import BaseRoute
 from contracts.events import Click, Event, Impression, Item, Rating
 from contracts.schemas import schemas
 from contracts.tokens import Place, encode_token
-from serving import bodies, problems
-from serving.access import Role
-from serving.bodies import JSON_LINES, Refused
-from serving.people import Naming, as_given
-from serving.publisher import Publisher
+from serving.edge import problems
+from serving.edge.access import Role
 from serving.routes.route import answered, route
+from serving.writing import bodies
+from serving.writing.bodies import JSON_LINES, Refused
+from serving.writing.people import Naming, as_given
+from serving.writing.publisher import Publisher
 
 KEY = Header(
     None,

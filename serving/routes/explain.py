@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.routing import BaseRoute
 from typing_extensions import TypedDict
 
-from serving import words
-from serving.evidence import Near, Taste, evidence
-from serving.people import Naming, as_given
-from serving.reader import Reader
+from serving.answers import words
+from serving.answers.evidence import Near, Taste, evidence
+from serving.reading.reader import Reader
 from serving.routes.parameters import Identifier, Name
 from serving.routes.route import answered, route
+from serving.writing.people import Naming, as_given
 
 
 class TasteShown(TypedDict):

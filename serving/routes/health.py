@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from fastapi import Response
 from starlette.routing import BaseRoute
 
-from serving import problems
-from serving.metrics import ServingMetrics
-from serving.reader import Reader
-from serving.readiness import not_ready
+from serving.edge import problems
+from serving.edge.metrics import ServingMetrics
+from serving.reading.reader import Reader
+from serving.reading.readiness import not_ready
 from serving.routes.route import answered, route
 
 

@@ -8,11 +8,11 @@ from fastapi import Request, Response
 from starlette.routing import BaseRoute
 
 from contracts.events import Item
-from serving import bodies
-from serving.catalogue import Catalogue
 from serving.routes.events import accepted, body, form, posting, published
 from serving.routes.parameters import Identifier
 from serving.routes.route import answered, route
+from serving.writing import bodies
+from serving.writing.catalogue import Catalogue
 
 _EXAMPLE = {"item": "6", "title": "Heat (1995)", "categories": ["Action", "Crime", "Thriller"]}
 

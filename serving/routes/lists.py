@@ -9,16 +9,16 @@ from fastapi import Query, Response
 from starlette.routing import BaseRoute
 
 from contracts.tokens import decode_token
-from serving import answers, wire
-from serving.people import Naming, as_given
-from serving.reader import Reader
-from serving.recommend import FALLBACKS
+from serving.answers import answers, wire
+from serving.lists.recommend import FALLBACKS
+from serving.reading.reader import Reader
+from serving.reading.waiting import Waiting
 from serving.routes.caching import NOT_MODIFIED, cached
 from serving.routes.direct import direct
 from serving.routes.parameters import Everyones, Identifier, Own, Paged, Tag
 from serving.routes.quick import Quick
 from serving.routes.route import Shortcut, route
-from serving.waiting import Waiting
+from serving.writing.people import Naming, as_given
 
 FRESH = "Headrace-Fresh"
 """Header of an answer to ``after``."""

@@ -7,12 +7,12 @@ import time
 from fastapi import Query, Response
 from starlette.routing import BaseRoute
 
-from serving import live
-from serving.live import History
-from serving.people import Naming, as_given
-from serving.reader import Reader
+from serving.reading import live
+from serving.reading.live import History
+from serving.reading.reader import Reader
 from serving.routes.parameters import Identifier
 from serving.routes.route import answered, route
+from serving.writing.people import Naming, as_given
 
 SINCE = Query(0, ge=0, description="Only beats of the pulse after this time, ms since the epoch.")
 SOME = Query(8, ge=1, le=100, description="At most so many users.")

@@ -12,7 +12,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from contracts.events import MAX_ID_BYTES
 from contracts.tokens import MAX_LENGTH
-from serving.recommend import Wishes
+from serving.lists.recommend import Wishes
 
 DEFAULT_N = 10
 MAX_N = 1000  # no list is longer

@@ -9,11 +9,11 @@ from functools import lru_cache
 from starlette.types import Receive, Scope, Send
 
 from contracts.events import MAX_ID_BYTES
-from serving.cut import cut
-from serving.people import Naming
-from serving.reader import Reader
+from serving.reading.cut import cut
+from serving.reading.reader import Reader
 from serving.routes.caching import names, tag_of
 from serving.routes.parameters import DEFAULT_N, MAX_N
+from serving.writing.people import Naming
 
 _PLAIN = re.compile(rb"(?:n=([1-9][0-9]{0,3}))?")
 _HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"private, no-cache")]

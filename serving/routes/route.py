@@ -12,9 +12,9 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from serving import problems
-from serving.access import Role
-from serving.edge import admit
+from serving.edge import problems
+from serving.edge.access import Role
+from serving.edge.edge import admit
 
 Shortcut = Callable[[Scope, Receive, Send], Awaitable[bool]]
 """Answers a request, or returns that it cannot."""

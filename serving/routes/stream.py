@@ -11,12 +11,12 @@ from fastapi import Query, Response
 from starlette.responses import StreamingResponse
 from starlette.routing import BaseRoute
 
-from serving import answers, wire
-from serving.people import Naming, as_given
-from serving.reader import Reader, StoreUnavailable
+from serving.answers import answers, wire
+from serving.reading.reader import Reader, StoreUnavailable
+from serving.reading.streams import Streams
 from serving.routes.parameters import Identifier, Wanted
 from serving.routes.route import route
-from serving.streams import Streams
+from serving.writing.people import Naming, as_given
 
 _BEAT_S = 15.0
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -7,11 +7,11 @@ from typing import Any
 from fastapi import Request, Response
 from starlette.routing import BaseRoute
 
-from serving import bodies
-from serving.profiles import Profiles
 from serving.routes.events import accepted, form, posting
 from serving.routes.parameters import Identifier
 from serving.routes.route import answered, route
+from serving.writing import bodies
+from serving.writing.profiles import Profiles
 
 _EXAMPLE = {
     "user": "ann",

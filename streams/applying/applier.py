@@ -24,7 +24,7 @@ from infra import failpoints
 from infra.errors import BrokerError
 from models.arrivals import APPLIED, DUPLICATE, UNDONE
 from models.engine import Engine, Observation, Ranks
-from serving.store import Store
+from serving.store.store import Store
 from streams.applying.epochs import Epochs
 from streams.applying.intake import Events, Letters, decode_events, decode_users
 from streams.applying.lists import ListMaker

@@ -20,7 +20,7 @@ from dataclasses import replace
 import msgspec
 
 from infra.errors import HeadraceError
-from serving.store import Store
+from serving.store.store import Store
 from streams.applying.outbox import stubbornly
 from streams.consuming.records import Records
 

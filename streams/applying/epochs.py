@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from serving.store import STEWARD
+from serving.store.store import STEWARD
 
 Partition = tuple[str, int]
 

@@ -1,8 +1,8 @@
 """What leaves the worker, in the order in which it was made: one task, one step after the other.
 
 While one step waits for Redis or Kafka, the event loop already applies the next batch. Since a worker's writes keep
-their order here, and the store refuses those of a former owner (:mod:`serving.fence`), no list is ever replaced by an
-older one.
+their order here, and the store refuses those of a former owner (:mod:`serving.store.fence`), no list is ever replaced
+by an older one.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from models.user_state import CorruptState
 from models.users import UserTable
-from serving.store import Store
+from serving.store.store import Store
 from streams.applying.outbox import Outbox, stubbornly
 from streams.forgetting.marks import Marks
 

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException
 
 from infra.errors import BrokerError
 from infra.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
 from streams.kafka.admin import topic_ids
 from streams.kafka.ends import end_offsets
 

@@ -26,8 +26,8 @@ from contracts.redis import encode_vector
 from infra import failpoints
 from models.engine import Engine
 from models.picture import Picture
-from serving.fence import WentBack
-from serving.store import Store
+from serving.store.fence import WentBack
+from serving.store.store import Store
 from streams.applying.epochs import Epochs
 from streams.applying.outbox import Outbox, stubbornly
 from streams.learning.log import LearningLog

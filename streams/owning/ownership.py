@@ -1,9 +1,10 @@
 """Owning partitions: from where to read them, what must be durable before they are let go, and what to forget.
 
 An owner's epoch is raised at each assignment. It stands at the head of the versions of the lists that he writes, and
-whatever he writes is refused once there is another owner (:mod:`serving.fence`). A worker that is refused drops what it
-holds of the partition and joins the group anew, since only the group knows who owns it. It does the same when the store
-has gone back (restarted, restored, emptied): an owner begins at what the store holds, so what it lost is applied again.
+whatever he writes is refused once there is another owner (:mod:`serving.store.fence`). A worker that is refused drops
+what it holds of the partition and joins the group anew, since only the group knows who owns it. It does the same when
+the store has gone back (restarted, restored, emptied): an owner begins at what the store holds, so what it lost is
+applied again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Protocol
 from infra import failpoints
 from infra.errors import StoreError
 from models.users import UserTable
-from serving.store import Store
+from serving.store.store import Store
 from streams.applying.applier import Applier
 from streams.applying.attempts import Attempts
 from streams.applying.epochs import Epochs

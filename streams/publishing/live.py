@@ -14,7 +14,7 @@ from contracts.events import KINDS, Event, encode
 from contracts.tokens import Place
 from infra.errors import BrokerError
 from infra.settings import Settings
-from serving.publisher import Overloaded, Unpublished
+from serving.writing.publisher import Overloaded, Unpublished
 from streams.kafka.producer import contract_properties, event_topics, key_of
 
 _LINGER_MS = 1  # whoever waits for his own list has better uses for the time
@@ -23,7 +23,7 @@ _CLOSE_S = 5.0
 
 
 class LivePublisher:
-    """Sends events, and says where each stands; see :class:`serving.publisher.Publisher`.
+    """Sends events, and says where each stands; see :class:`serving.writing.publisher.Publisher`.
 
     Delivery reports come in a thread of its own. Kafka has acknowledged an event, on all replicas that are in sync,
     before whoever sent it hears of it; the client repeats what is lost on the way, in order and once.
@@ -61,7 +61,7 @@ class LivePublisher:
         self._thread.start()
 
     async def publish(self, events: Sequence[Event]) -> list[Place]:
-        """Send events in their order; see :class:`serving.publisher.Publisher`."""
+        """Send events in their order; see :class:`serving.writing.publisher.Publisher`."""
         if not events:
             return []
         if len(self._client) + len(events) > self._most:

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from contracts.topics import LEARNING, REKEYED, topic_name
 from infra.errors import BrokerError
 from infra.settings import Settings
-from serving.namespaces import Namespaces
+from serving.store.namespaces import Namespaces
 from streams.learning.checkpoints import Checkpoints
 
 SILENCE_MS = 15_000

@@ -26,7 +26,7 @@ from infra.redis import connect
 from infra.settings import Settings
 from models.engine import Engine
 from models.user_state import CorruptState
-from serving.namespaces import Namespaces
+from serving.store.namespaces import Namespaces
 from streams.forgetting.marks import Marks
 from streams.kafka.admin import topic_ids
 from streams.learning.checkpoints import Checkpoints

@@ -26,7 +26,7 @@ from infra.errors import HeadraceError
 from infra.settings import Settings
 from models.engine import Batch, Engine
 from models.user_state import encode_state
-from serving.store import Store
+from serving.store.store import Store
 from streams.applying.lists import ListMaker
 from streams.forgetting.histories import Entry, History, event_of, is_key, state_of
 from streams.forgetting.marks import Marks, now_ms

@@ -14,7 +14,7 @@ from contracts.learning import Introduction
 from infra.settings import Settings
 from models.content.terms import introduce
 from models.engine import Engine
-from serving.postings import Page, page
+from serving.store.postings import Page, page
 from streams.kafka.whole import read_whole
 from streams.replaying.merge import ITEM, Entries, entries
 from streams.replaying.owner import Owner

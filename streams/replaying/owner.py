@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from infra.errors import StoreError
-from serving.fence import WentBack
-from serving.postings import Page
-from serving.store import STEWARD, Store
+from serving.store.fence import WentBack
+from serving.store.postings import Page
+from serving.store.store import STEWARD, Store
 from streams.stewarding.shared import SharedList
 
 Partition = tuple[str, int]

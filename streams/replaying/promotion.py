@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from infra.settings import Settings
-from serving.namespaces import Namespaces
+from serving.store.namespaces import Namespaces
 from streams.publishing.goal import Goal
 from streams.replaying.deployment import SILENCE_MS
 from streams.replaying.durable import unfinished

@@ -17,8 +17,8 @@ from infra.redis import connect
 from infra.settings import Settings
 from models.kernel import COMPILED
 from models.warmup import warm_up
-from serving.namespaces import Namespaces
-from serving.store import Store
+from serving.store.namespaces import Namespaces
+from serving.store.store import Store
 from streams.forgetting.marks import Marks
 from streams.kafka.admin import ensure_topics
 from streams.kafka.whole import bounds

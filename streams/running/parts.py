@@ -17,7 +17,7 @@ from infra.redis import connect
 from infra.seldom import Seldom
 from infra.settings import Settings
 from models.engine import Engine
-from serving.store import Store
+from serving.store.store import Store
 from streams.applying.agents import declare
 from streams.applying.applier import Applier
 from streams.applying.attempts import Attempts

@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from infra.errors import HeadraceError
 from infra.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
 from streams.running.parts import Parts
 
 _ANSWER_S = 5.0

@@ -16,7 +16,7 @@ import orjson
 from contracts.redis import encode_vector
 from models.engine import Engine
 from models.scorers.cooccurrence import UNITS
-from serving.store import STEWARD, Store
+from serving.store.store import STEWARD, Store
 
 _SIMILAR = 50
 _EVIDENCE = 20

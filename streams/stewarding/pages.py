@@ -12,8 +12,8 @@ import confluent_kafka as ck
 
 from contracts.events import InvalidEvent, Item, decode, encode
 from infra import failpoints
-from serving.postings import Page, page
-from serving.store import Store
+from serving.store.postings import Page, page
+from serving.store.store import Store
 from streams.applying.outbox import Outbox
 from streams.deadletters.letters import DeadLetters
 from streams.learning.log import LearningLog

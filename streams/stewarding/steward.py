@@ -15,7 +15,7 @@ import confluent_kafka as ck
 
 from infra.errors import BrokerError
 from models.engine import Engine
-from serving.store import STEWARD, Store
+from serving.store.store import STEWARD, Store
 from streams.applying.epochs import Epochs
 from streams.applying.lists import ListMaker
 from streams.applying.outbox import Outbox

@@ -17,7 +17,7 @@ from infra.redis import connect, infos
 from infra.redis_health import examine
 from infra.secrecy import examine_secrecy
 from infra.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
 from streams.kafka.admin import compare_topics, topic_partitions, topics_by_user
 from streams.kafka.whole import bounds
 from streams.learning.checkpoints import Checkpoints

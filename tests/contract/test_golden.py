@@ -20,7 +20,7 @@ from models.checks import differences
 from models.item_model import FORMAT as MODEL
 from models.user_state import FORMAT as USER
 from models.users import UserTable
-from serving import values
+from serving.reading import values
 
 ADVICE = (
     "does not give the golden bytes any more. If that is meant: raise the format's version, keep the old file, and run "

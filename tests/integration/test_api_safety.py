@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from contracts.redis import Keys
-from serving.access import ApiKey, Keyring, new_key
-from serving.edge import Limits
-from serving.people import pseudonyms
+from serving.edge.access import ApiKey, Keyring, new_key
+from serving.edge.edge import Limits
+from serving.writing.people import pseudonyms
 from tests.service import Deployment, deployed, encoded, refusal, shown
 
 KEYS = {role: new_key() for role in ("read", "write", "admin")}

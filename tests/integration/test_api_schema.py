@@ -24,9 +24,9 @@ from schemathesis.specs.openapi.checks import (
 
 from infra.settings import Kafka, Settings
 from serving.api import create_app
-from serving.reader import Reader
+from serving.reading.reader import Reader
 from serving.server import config
-from serving.writing import Writing, topics
+from serving.writing.writing import Writing, topics
 from streams.kafka.admin import ensure_topics
 from streams.publishing.live import LivePublisher
 from tests.service import deployed

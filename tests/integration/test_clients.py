@@ -23,7 +23,7 @@ import requests
 import headrace_client as client
 from commands.serve import application
 from infra.settings import ApiKey, Kafka, Redis, Serving, Settings
-from serving.access import new_key
+from serving.edge.access import new_key
 from tests.both import Plain
 from tests.worker import publish, working
 from tests.writing import listening

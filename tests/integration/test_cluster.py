@@ -19,8 +19,8 @@ from contracts.topics import partition_of
 from infra.redis import connect
 from infra.settings import Kafka, Redis, Settings
 from models.user_state import decode_state
-from serving.slots import slot_of, tags
-from serving.store import Store
+from serving.store.slots import slot_of, tags
+from serving.store.store import Store
 from tests.cluster import HOST, LocalCluster, clustered, spread
 from tests.visits import FILMS, USERS, taste_of, visits, walks
 from tests.worker import Worker, publish, working

@@ -12,9 +12,9 @@ import redis
 
 from contracts.redis import Keys
 from infra.redis import LocalRedis, connect
-from serving.fence import WentBack
-from serving.postings import Page
-from serving.store import STEWARD, Store
+from serving.store.fence import WentBack
+from serving.store.postings import Page
+from serving.store.store import STEWARD, Store
 from tests.cluster import clustered
 
 KEYS = Keys("fence")

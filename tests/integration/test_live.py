@@ -20,9 +20,9 @@ from contracts.redis import BEATS, Keys, encode_vector, name_field
 from contracts.topics import partition_of
 from models.user_state import UserState, encode_state
 from serving.api import create_app
-from serving.live import EVENTS
-from serving.reader import Reader
-from serving.store import Store
+from serving.reading.live import EVENTS
+from serving.reading.reader import Reader
+from serving.store.store import Store
 from tests.integration.test_api import HOSTILE
 
 NOW = time.time_ns() // 1_000_000

@@ -14,7 +14,7 @@ from contracts.events import Click, InvalidEvent
 from contracts.redis import Keys
 from infra.redis import connect
 from infra.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
 from streams.applying.attempts import Attempts
 from streams.consuming.records import Records
 from streams.deadletters.letters import read

@@ -19,9 +19,9 @@ from contracts.events import Click, Rating
 from contracts.topics import CLICKS, topic_name
 from infra.settings import Settings
 from serving.api import create_app
-from serving.edge import Limits
-from serving.metrics import ServingMetrics
-from serving.reader import Reader
+from serving.edge.edge import Limits
+from serving.edge.metrics import ServingMetrics
+from serving.reading.reader import Reader
 from tests.own import own_settings, unused_name
 from tests.worker import publish, raw_producer, working
 

@@ -17,9 +17,9 @@ from contracts.redis import Keys, encode_list
 from infra.errors import HeadraceError
 from infra.redis import connect
 from infra.settings import Settings
-from serving import answers
-from serving.namespaces import Namespaces
-from serving.reader import Reader
+from serving.answers import answers
+from serving.reading.reader import Reader
+from serving.store.namespaces import Namespaces
 from streams.kafka.admin import ensure_topics
 from streams.replaying.promotion import missing
 from streams.replaying.replay import Wishes, replay

@@ -25,8 +25,8 @@ from infra.errors import HeadraceError
 from infra.redis import connect
 from infra.settings import Settings
 from models.user_state import decode_state
-from serving.namespaces import Namespaces
-from serving.store import Store
+from serving.store.namespaces import Namespaces
+from serving.store.store import Store
 from streams.kafka.admin import ensure_topics
 from streams.learning.checkpoints import Checkpoints, digest
 from streams.replaying import source

@@ -21,8 +21,8 @@ from infra.errors import BrokerError, SettingsError, StoreError
 from infra.redis import connect
 from infra.settings import Kafka, Redis, Settings, load_settings
 from serving.api import create_app
-from serving.reader import Reader
-from serving.store import Store
+from serving.reading.reader import Reader
+from serving.store.store import Store
 from streams.kafka.admin import ensure_topics
 from tests.secure import PASSWORD, READER_RIGHTS, USER, secure_broker, secure_cluster, secure_store
 from tests.worker import configured, publish, working

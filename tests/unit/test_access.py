@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.access import ApiKey, Keyring, listens_to_others, new_key
-from serving.people import pseudonyms
-from serving.rates import Buckets
+from serving.edge.access import ApiKey, Keyring, listens_to_others, new_key
+from serving.edge.rates import Buckets
+from serving.writing.people import pseudonyms
 
 SECRET = "a secret of at least 32 characters"
 

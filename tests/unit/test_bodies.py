@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from contracts.events import Click, Impression, Rating
-from serving.bodies import JSON_LINES, InvalidBody, merged, take
+from serving.writing.bodies import JSON_LINES, InvalidBody, merged, take
 
 NOW = 1_700_000_000_000
 KINDS = (Click, Rating, Impression)

@@ -20,7 +20,7 @@ from headrace_client.attempts import Attempts, Patience
 from headrace_client.call import Call
 from headrace_client.following import Following
 from serving.api import create_app
-from serving.reader import Reader
+from serving.reading.reader import Reader
 from tests.both import Plain
 
 PAGE = {"stage": "personal", "namespace": "main", "version": "1.1", "time": 5, "items": [{"item": "a", "score": 1.0}]}

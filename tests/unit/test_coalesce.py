@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from serving.coalesce import Coalesced
+from serving.reading.coalesce import Coalesced
 
 
 class Echo:

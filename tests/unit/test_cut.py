@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.redis import encode_list
-from serving import wire
-from serving.cut import cut
-from serving.recommend import Answer, Wishes, personal, pick
-from serving.values import UserList, decode
+from serving.answers import wire
+from serving.lists.recommend import Answer, Wishes, personal, pick
+from serving.reading.cut import cut
+from serving.reading.values import UserList, decode
 
 ids = st.text(st.sampled_from('ab",\\[]{}é\n\u2028🎬'), min_size=1, max_size=6)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from serving.diversity import diversified
+from serving.lists.diversity import diversified
 
 vectors = st.lists(
     st.none() | st.lists(st.integers(-2, 2), min_size=3, max_size=3).map(lambda row: np.array(row, np.float32)),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.lexicon import MEANINGS, InvalidLexicon, Lexicon, load_lexicon
+from serving.search.lexicon import MEANINGS, InvalidLexicon, Lexicon, load_lexicon
 
 OWN = load_lexicon()
 

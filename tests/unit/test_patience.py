@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from serving.patience import patience
+from serving.reading.patience import patience
 
 
 async def asked(busy_s: float, answer_s: float | None, limit_s: float) -> str:

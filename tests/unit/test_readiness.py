@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from serving.readiness import SILENCE_MS, not_ready
-from serving.values import WorkerStatus
+from serving.reading.readiness import SILENCE_MS, not_ready
+from serving.reading.values import WorkerStatus
 
 NOW = 1_800_000_000_000
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.recommend import FALLBACKS, Recommendation, Wishes, personal, pick, shared
-from serving.values import ItemList, ItemRecord, UserList
+from serving.lists.recommend import FALLBACKS, Recommendation, Wishes, personal, pick, shared
+from serving.reading.values import ItemList, ItemRecord, UserList
 
 ids = st.sampled_from([f"i{number}" for number in range(12)])
 lists = st.lists(ids, max_size=12)  # with duplicates, as a broken writer might store them

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serving.search import ranked
+from serving.search.search import ranked
 
 ACTION, SPACE, TITLE = 1, 2, 3
 

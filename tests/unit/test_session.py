@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.candidates import ordered
-from serving.recommend import Source
-from serving.session import DECAY, session
-from serving.values import ItemList
+from serving.lists.candidates import ordered
+from serving.lists.recommend import Source
+from serving.lists.session import DECAY, session
+from serving.reading.values import ItemList
 
 ids = st.sampled_from([f"i{number}" for number in range(8)])
 near = st.none() | st.lists(st.tuples(ids, st.floats(0.01, 1)), max_size=6, unique_by=lambda pair: pair[0]).map(

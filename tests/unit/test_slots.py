@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.redis import Keys
-from serving.slots import SLOTS, slot_of, tags
+from serving.store.slots import SLOTS, slot_of, tags
 
 KEYS = Keys("main", "headrace")
 

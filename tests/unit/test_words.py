@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serving import words
+from serving.answers import words
 
 TITLES = {"1": "Toy Story", "2": "Heat", "3": "Alien"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import Response
 from starlette.routing import BaseRoute
 
-from serving import live
 from serving.gorse import shapes
+from serving.reading import live
 from serving.routes.asking import MAX_RECENT
 from serving.routes.gorse.given import Gorse, answering, sent, slashed, written
 from serving.routes.parameters import Identifier

@@ -12,19 +12,19 @@ from fastapi import Response
 from starlette.routing import BaseRoute
 
 from contracts.tokens import Place
-from serving import bodies
-from serving.access import Role
-from serving.catalogue import Catalogue
+from serving.edge.access import Role
 from serving.gorse import shapes
-from serving.lexicon import Lexicon
-from serving.live import History
-from serving.people import Naming, as_given
-from serving.profiles import Profiles
-from serving.publisher import Publisher
-from serving.reader import Reader, StoreUnavailable
-from serving.recommend import FALLBACKS
+from serving.lists.recommend import FALLBACKS
+from serving.reading.live import History
+from serving.reading.reader import Reader, StoreUnavailable
+from serving.reading.waiting import Waiting
 from serving.routes.route import answered, route
-from serving.waiting import Waiting
+from serving.search.lexicon import Lexicon
+from serving.writing import bodies
+from serving.writing.catalogue import Catalogue
+from serving.writing.people import Naming, as_given
+from serving.writing.profiles import Profiles
+from serving.writing.publisher import Publisher
 
 _WAIT_S = 1.0
 

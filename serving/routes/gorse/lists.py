@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
-from serving import answers
-from serving.edge import admit
+from serving.answers import answers
+from serving.edge.edge import admit
 from serving.gorse import shapes
-from serving.recommend import Recommendation, Wishes
+from serving.lists.recommend import Recommendation, Wishes
 from serving.routes.asking import MAX_RECENT
 from serving.routes.gorse.given import Gorse, answering, both, now, seen, sent
 from serving.routes.parameters import DEFAULT_N, MAX_N, Identifier

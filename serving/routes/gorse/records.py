@@ -11,13 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from contracts.tokens import Place
-from serving.catalogue import made
 from serving.gorse import shapes
-from serving.people import as_given
 from serving.routes.gorse.given import Gorse, answering, bounded, written
 from serving.routes.parameters import DEFAULT_N, MAX_N, Identifier
 from serving.routes.route import answered
-from serving.search import MAX_TEXT, search
+from serving.search.search import MAX_TEXT, search
+from serving.writing.catalogue import made
+from serving.writing.people import as_given
 
 
 class Walk(BaseModel):

@@ -1,0 +1,1 @@
+"""What is answered, and why: in JSON and in words."""

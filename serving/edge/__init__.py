@@ -1,0 +1,1 @@
+"""What happens to every request: who asks, how often, what went wrong, how long it took."""

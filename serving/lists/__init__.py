@@ -1,0 +1,1 @@
+"""From stored lists to what one caller is shown. Pure."""

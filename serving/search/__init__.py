@@ -1,0 +1,1 @@
+"""Free words to a list."""

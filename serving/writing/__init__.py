@@ -1,0 +1,1 @@
+"""What callers bring: events, items, people; it goes to Kafka."""
