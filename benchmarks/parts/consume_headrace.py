@@ -65,6 +65,7 @@ async def _main(broker: str, topic: str, messages: int) -> None:
     consumer = GroupConsumer(
         {topic: channel},
         partitions,
+        lambda _: {},
         _Nobody(),
         {"bootstrap.servers": broker, "group.id": name},
         batch=work.batch,

@@ -20,7 +20,7 @@ from infra import failpoints
 from infra.errors import BrokerError
 from infra.seldom import Seldom
 from streams.consuming.gathered import Gathered
-from streams.consuming.membership import DRAIN_S, Membership, Owner, check_partitions
+from streams.consuming.membership import DRAIN_S, Membership, Owner, partitions_changed
 from streams.consuming.tenure import Partition, Tenures
 
 ABREAST = 2
@@ -41,6 +41,9 @@ class GroupConsumer(mode.Service):
         Full topic name → where its batches go.
     partitions : int
         Of each topic; another number later is an error.
+    count : callable
+        Blocks, and returns how many partitions topics have now, or raises a ``BrokerError``. Not the consumer's to ask:
+        its connection answers in order, and what new events are fetched by waits for them.
     owner : Owner
         Told of partitions that come and go.
     conf : mapping
@@ -60,6 +63,7 @@ class GroupConsumer(mode.Service):
         self,
         topics: Mapping[str, Any],
         partitions: int,
+        count: Callable[[Iterable[str]], Mapping[str, int]],
         owner: Owner,
         conf: Mapping[str, Any],
         *,
@@ -69,7 +73,7 @@ class GroupConsumer(mode.Service):
         crash: Callable[[BaseException], None],
     ) -> None:
         super().__init__()
-        self._channels, self._partitions, self._owner = topics, partitions, owner
+        self._channels, self._partitions, self._count, self._owner = topics, partitions, count, owner
         self._tell_crash = crash
         self._batch, self._window, self._linger_s = batch, window, linger_s
         self._conf = {
@@ -92,7 +96,7 @@ class GroupConsumer(mode.Service):
         self._stopping = False
         self._rejoining = False
         self._committing = False
-        self._due = {"lag": 0.0, "partitions": 0.0}
+        self._lag_due = 0.0
         self._tenures = Tenures(topics)
         self._gathered = Gathered(self._tenures, self._done)
         self.lags: dict[Partition, int] = {}
@@ -110,6 +114,18 @@ class GroupConsumer(mode.Service):
             self._stopping = True
             self._lock.notify_all()
         await self._loop.run_in_executor(None, self._thread.join, DRAIN_S + 10)
+
+    @mode.Service.task
+    async def _look_at_partitions(self) -> None:
+        async for _ in self.itertimer(_LOOK_AT_PARTITIONS_S, name="partitions"):
+            try:
+                found = await asyncio.to_thread(self._count, self._channels)
+            except BrokerError as error:
+                self._seldom.tell(f"kafka: {error}")
+                continue
+            for topic, partitions in found.items():
+                if partitions != self._partitions:
+                    self._tell_crash(BrokerError(partitions_changed(topic, partitions, self._partitions)))
 
     @property
     def in_flight(self) -> int:
@@ -180,10 +196,9 @@ class GroupConsumer(mode.Service):
             self._hand_over_whole(consumer)
         else:
             self._gather(consumer)
-        if self._is_due("lag", _LOOK_AT_LAG_S):
+        if time.monotonic() >= self._lag_due:
+            self._lag_due = time.monotonic() + _LOOK_AT_LAG_S
             self.lags = self._measure_lags(consumer)
-        if self._is_due("partitions", _LOOK_AT_PARTITIONS_S):
-            check_partitions(consumer, set(self._channels), self._partitions)
 
     def _gather(self, consumer: ck.Consumer) -> None:
         """Fetch what is there, and hand it over unless enough is at work already: then there will be more by then."""
@@ -274,13 +289,6 @@ class GroupConsumer(mode.Service):
     def _at_work(self, consumer: ck.Consumer) -> list[ck.TopicPartition]:
         assigned = self.assigned
         return [part for part in consumer.assignment() if (part.topic, part.partition) in assigned]
-
-    def _is_due(self, what: str, every_s: float) -> bool:
-        now = time.monotonic()
-        due = now >= self._due[what]
-        if due:
-            self._due[what] = now + every_s
-        return due
 
     def _measure_lags(self, consumer: ck.Consumer) -> dict[Partition, int]:
         lags = {}

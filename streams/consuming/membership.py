@@ -165,20 +165,6 @@ def group_properties(group: str, worker: Worker) -> dict[str, Any]:
     return properties | ({"group.instance.id": worker.instance} if worker.instance else {})
 
 
-def check_partitions(consumer: ck.Consumer, topics: set[str], partitions: int) -> None:
-    """See that topics have as many partitions as when the worker started.
-
-    Raises
-    ------
-    BrokerError
-        When one has not: its users would be looked for where they are not.
-    """
-    for topic in sorted(topics):
-        found = len(consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions)
-        if found != partitions:
-            raise BrokerError(partitions_changed(topic, found, partitions))
-
-
 def partitions_changed(topic: str, found: int, partitions: int) -> str:
     """Return the words for a number of partitions that has changed under a namespace."""
     return (

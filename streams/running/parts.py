@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import confluent_kafka as ck
@@ -30,7 +31,7 @@ from streams.consuming.sources import Sources
 from streams.deadletters.letters import DeadLetters
 from streams.forgetting.marks import Marks
 from streams.forgetting.wishes import Forgetting
-from streams.kafka.admin import Found, topics_by_user
+from streams.kafka.admin import Found, topic_partitions, topics_by_user
 from streams.kafka.producer import rekeyed_topics
 from streams.kafka.reader import TopicReader
 from streams.kafka.whole import read_whole
@@ -180,6 +181,7 @@ def build(
     consumer = GroupConsumer(
         by_topic,
         partitions,
+        partial(topic_partitions, settings),
         ownership,
         kafka | group_properties(f"{settings.kafka.prefix}-{settings.namespace}", work),
         batch=work.batch,
