@@ -39,6 +39,8 @@ def command(
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     import gc
+
+    gc.disable()  # until the kernels are loaded: a fifth of what imports take is a search for garbage that is not there
     from concurrent.futures import ThreadPoolExecutor
 
     import msgspec
@@ -59,7 +61,6 @@ def command(
         asked = beside.submit(prepare_topics, settings)
         from streams.running.worker import run  # a second of imports, while Kafka answers
 
-        gc.freeze()  # modules stay: no collection need look through them, which would take a tenth of a second each
         start_up.done("imports")
         reports, topics = asked.result()
     for report in reports:
