@@ -17,7 +17,8 @@ def serving(figures: dict[str, Any]) -> str:
 
 `python -m benchmarks.serving`: `wrk` with {figures["connections"]} connections; the control is a route of the same
 service that does one Redis `GET` and returns the bytes. Plain is `GET /recommend/{{user}}?n=10`, its ratio must be
-{figures["must_ratio"]}: {met}. Medians of {len(figures["runs"]["control"])} rounds, ratios round by round.
+{figures["must_ratio"]}: {met}. Medians of {len(figures["runs"]["plain"])} rounds; each ratio is to the control's mean
+just before and after.
 {machine["cpu"]}, {machine["cores"]} cores for service, Redis and `wrk` together; load {rows["control"]["load"]}.
 
 {table(("row", "requests/s", "ratio", "p50, ms", "p99, ms", "CPU µs per request"), found)}
