@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,12 +21,13 @@ from contracts.events import Click, Rating
 from contracts.topics import partition_of
 from infra import failpoints
 from infra.errors import BrokerError
-from models.arrivals import APPLIED, DUPLICATE, UNDONE
-from models.engine import Engine, Observation, Ranks
+from models.arrivals import APPLIED, UNDONE
+from models.engine import Engine, Observation
 from serving.store.store import Store
 from streams.applying.epochs import Epochs
 from streams.applying.intake import Events, Letters, decode_events, decode_users
 from streams.applying.lists import ListMaker
+from streams.applying.measuring import Measuring
 from streams.applying.outbox import Outbox
 from streams.applying.rekeying import Rekeying
 from streams.applying.residents import Residents
@@ -37,14 +37,9 @@ from streams.deadletters.letters import DeadLetters
 from streams.forgetting.marks import Marks
 from streams.forgetting.wishes import Forgetting, forgotten
 from streams.learning.log import LearningLog
-from streams.watching.budget import Budget
 from streams.watching.status import Status
 
-# Below so many events, waking another thread costs more than it saves.
-_WORTH_A_THREAD = 64
-
 _NOBODY = np.zeros(0, np.int32)
-_NOT_MEASURED = Ranks(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
 # Users whose partitions are remembered.
 _HOMES = 200_000
 
@@ -75,7 +70,7 @@ class Applier:
 
     Parameters
     ----------
-    engine, store, log, outbox, letters, lists, status
+    engine, store, log, outbox, letters, lists, measuring, status
         Of this worker.
     kinds : dict
         Full topic name → event type.
@@ -85,8 +80,6 @@ class Applier:
         Of every user-keyed topic.
     rekeyed : mapping of str to str
         See :func:`streams.kafka.producer.rekeyed_topics`.
-    measuring : Budget
-        Of the time that measuring the live hit rate may take.
     epochs : Epochs
     refused : callable
         Told of partitions where writes were refused, and under which epochs.
@@ -108,13 +101,13 @@ class Applier:
         outbox: Outbox,
         letters: DeadLetters,
         lists: ListMaker,
+        measuring: Measuring,
         status: Status,
         *,
         kinds: dict[str, type[Click] | type[Rating]],
         topic_ids: dict[str, str],
         partitions: int,
         rekeyed: Mapping[str, str],
-        measuring: Budget,
         epochs: Epochs,
         refused: Callable[[frozenset[int], Mapping[int, int]], Awaitable[None]],
         in_flight: Callable[[], int],
@@ -123,15 +116,14 @@ class Applier:
         warn: Callable[[str], None],
     ) -> None:
         self._engine, self._store, self._log, self._outbox = engine, store, log, outbox
-        self._letters, self._lists, self._status = letters, lists, status
-        self._kinds, self._topic_ids, self._measuring, self._warn = kinds, topic_ids, measuring, warn
+        self._letters, self._lists, self._measuring, self._status = letters, lists, measuring, status
+        self._kinds, self._topic_ids, self._warn = kinds, topic_ids, warn
         self._in_flight, self._together = in_flight, together
         self._epochs, self._refused = epochs, refused
         self._forgetting = forgetting
         self._taken = 0  # batches taken over that are not done
         self._held: list[_Applied] = []
         self._lock = asyncio.Lock()
-        self._beside = ThreadPoolExecutor(1, "rank")
         self._warned = False
         self.applied: dict[tuple[str, int], int] = {}
         self.home: Callable[[str], int] = lru_cache(maxsize=_HOMES)(lambda user: partition_of(user, partitions))
@@ -159,7 +151,8 @@ class Applier:
             self.applied.update(records.next_offsets)
             waiting = self._in_flight() > max(self._taken, ABREAST)
             more = waiting and not records.alone and len(self._held) < self._together
-            lists = self._measured(records.topic, observation, _NOBODY if more else self._of_held())
+            slots = _NOBODY if more else self._of_held()
+            lists = self._measuring.while_made(lambda: self._lists.make(slots), records.topic, observation)
             if not more:
                 self._hand_over(lists)
 
@@ -353,24 +346,3 @@ class Applier:
                 "set the producer's partitioner to murmur2_random, or kafka.rekey, before a second worker is started"
             )
         return given
-
-    def _measured(self, topic: str, observation: Observation, slots: NDArray[np.int32]) -> list[tuple[str, bytes]]:
-        """Make lists, and rank the items chosen if there is time; many beside each other, since both only read."""
-        shown = self._lists.was_shown(observation)
-        outcome = observation.observed.outcome
-        if not self._measuring.allows():
-            lists, ranks = self._lists.make(slots), _NOT_MEASURED
-        elif len(outcome) >= _WORTH_A_THREAD:
-            ranking = self._beside.submit(self._ranks, observation)
-            lists, ranks = self._lists.make(slots), ranking.result()
-        else:
-            lists, ranks = self._lists.make(slots), self._ranks(observation)
-        n, duplicates = int((outcome <= DUPLICATE).sum()), int((outcome == DUPLICATE).sum())
-        untaught = int(((outcome == APPLIED) & ~observation.observed.taught).sum())
-        self._status.observed(topic, n, duplicates, untaught, ranks, shown[ranks.events])
-        self._status.undone += int((outcome == UNDONE).sum())
-        return lists
-
-    def _ranks(self, observation: Observation) -> Ranks:
-        with self._measuring.spent():
-            return self._engine.rank(observation)

@@ -24,6 +24,7 @@ from streams.applying.applier import Applier
 from streams.applying.attempts import Attempts
 from streams.applying.epochs import Epochs
 from streams.applying.lists import ListMaker
+from streams.applying.measuring import Measuring
 from streams.applying.outbox import Outbox
 from streams.consuming.consumer import GroupConsumer
 from streams.consuming.membership import group_properties
@@ -45,7 +46,6 @@ from streams.stewarding.pages import Pages
 from streams.stewarding.shared import SharedLists
 from streams.stewarding.shelf import Shelf
 from streams.stewarding.steward import Steward
-from streams.watching.budget import Budget
 from streams.watching.status import Status
 
 # Records of the learning log folded in one turn of the event loop.
@@ -141,12 +141,11 @@ def build(
     )
     kinds: dict[str, type[Click] | type[Rating]] = {topics["clicks"]: Click, topics["ratings"]: Rating}
     applier = Applier(
-        engine, store, log, outbox, letters, lists, status,
+        engine, store, log, outbox, letters, lists, Measuring(engine, lists, status, work.measured_share), status,
         kinds=kinds | {rekeyed[topic]: kind for topic, kind in kinds.items() if rekeyed},
         topic_ids=ids,
         partitions=partitions,
         rekeyed=rekeyed,
-        measuring=Budget(work.measured_share),
         epochs=epochs,
         refused=lambda numbers, under: ownership.refused(numbers, under),
         in_flight=lambda: consumer.in_flight,

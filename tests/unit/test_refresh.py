@@ -22,11 +22,11 @@ from models.users import UserTable
 from streams.applying.applier import Applier
 from streams.applying.epochs import Epochs
 from streams.applying.lists import ListMaker
+from streams.applying.measuring import Measuring
 from streams.applying.outbox import Outbox
 from streams.consuming.records import Records
 from streams.forgetting.marks import BY_USER, Marks
 from streams.owning.ownership import Ownership
-from streams.watching.budget import Budget
 from streams.watching.status import Status
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
@@ -197,10 +197,11 @@ class Path:
         self.waiting = batches
         self.outbox = Outbox(lambda error: self.journal.lines.append(error))
         journal: Any = self.journal
+        lists = ListMaker(self.engine, 10, 2, lambda user: 1, LIMITS)
         self.applier = Applier(
-            self.engine, journal, journal, self.outbox, journal,
-            ListMaker(self.engine, 10, 2, lambda user: 1, LIMITS), self.status,
-            kinds={"clicks": Click}, topic_ids={"clicks": "id"}, partitions=1, rekeyed={}, measuring=Budget(1.0),
+            self.engine, journal, journal, self.outbox, journal, lists,
+            Measuring(self.engine, lists, self.status, 1.0), self.status,
+            kinds={"clicks": Click}, topic_ids={"clicks": "id"}, partitions=1, rekeyed={},
             epochs=Epochs(1), refused=journal.refused,
             in_flight=lambda: self.waiting, together=together, forgetting=journal, warn=print,
         )  # fmt: skip
