@@ -176,7 +176,7 @@ class GroupConsumer(mode.Service):
             self._to_commit.clear()  # of a membership that is over: what it did not commit may be behind by now
         self._gathered.take()  # what is left of an earlier membership is read anew
         consumer = ck.Consumer(self._conf)
-        member = Membership(
+        self._member = member = Membership(
             consumer, self._tenures, self._owner, self._loop, self._drain,
             partitions=self._partitions, incremental=self._conf.get("group.protocol") == "consumer",
         )  # fmt: skip
@@ -209,8 +209,7 @@ class GroupConsumer(mode.Service):
         else:
             # consume(n, t) alone would always wait the whole t when fewer than n are there.
             first = consumer.poll(_POLL_S)
-            if first is not None:
-                self._take([first, *consumer.consume(self._batch - 1, self._linger_s)])
+            self._take([] if first is None else [first, *consumer.consume(self._batch - 1, self._linger_s)])
             has_room = self._has_room(abreast, 0.0)
         if has_room:
             self._hand_over()
@@ -220,8 +219,8 @@ class GroupConsumer(mode.Service):
             # Slow agents: go on serving rebalances, fetch nothing.
             consumer.pause(consumer.assignment())
             while not self._leaving and self._in_flight >= self._window:
-                if (message := consumer.poll(0.05)) is not None:
-                    self._take([message])  # an error: everything is paused
+                message = consumer.poll(0.05)  # an error, if anything: all is paused
+                self._take([] if message is None else [message])
                 self._commit_now(consumer, asynchronous=True)
             consumer.resume(self._at_work(consumer))
         self._hand_over()
@@ -242,6 +241,7 @@ class GroupConsumer(mode.Service):
             else:
                 self.log.warning("kafka: %s", error.str())
         self._gathered.add(good)
+        self._member.begin()
 
     def _hand_over(self) -> None:
         for records in self._gathered.take():

@@ -1,9 +1,13 @@
 """Being a member of the consumer group: what happens as it assigns partitions and takes them back.
 
 In classic groups (``range``) every change takes all partitions from everybody and assigns them anew. Under KIP-848 only
-what moves is revoked, and the rest goes on. All of this runs in the consumer's thread, within its ``poll``; of the
-consumer it calls nothing that asks for metadata, since that would end the process at the next callback of the same
-``poll`` (the client keeps one call in mind for each consumer).
+what moves is revoked, and the rest goes on. All of this runs in the consumer's thread, within its ``poll`` or
+``consume``; of the consumer it calls nothing that asks for metadata, since that would end the process at the next
+callback of the same call (the client keeps one call in mind for each consumer).
+
+One ``consume`` may fetch messages, give their partitions up and take them again before it returns: they are read anew
+then, and must not be applied as well. So partitions that were taken stand still until :meth:`Membership.begin`, after
+the call: whatever it returns of them is of before.
 """
 
 from __future__ import annotations
@@ -75,6 +79,7 @@ class Membership:
         self._consumer, self._tenures, self._owner, self._loop = consumer, tenures, owner, loop
         self._drain, self._partitions, self._incremental = drain, partitions, incremental
         self._waiting: set[Partition] = set()  # assigned and paused, until the others of their number are
+        self._taken: frozenset[int] = frozenset()  # paused until the call is over that took them
 
     def on_assign(self, consumer: ck.Consumer, parts: list[ck.TopicPartition]) -> None:
         """Start the numbers that are complete; the other parts wait for theirs."""
@@ -82,10 +87,10 @@ class Membership:
         for topic, number in new:
             if number >= self._partitions:
                 raise BrokerError(partitions_changed(topic, number + 1, self._partitions))
-        numbers = self._tenures.assign(new)
+        numbers = self._tenures.assign(new) - self._taken
         begin = {place for place in new | self._waiting if place[1] in numbers}
         starts = self._take(begin) if begin else {}
-        self._tenures.start(numbers)
+        self._taken |= numbers
         earlier = begin & self._waiting
         if earlier:  # assigned anew with the rest, since only then it is known where to start
             consumer.incremental_unassign([ck.TopicPartition(*place) for place in earlier])
@@ -95,8 +100,17 @@ class Membership:
             consumer.incremental_assign(given)
         else:
             consumer.assign(given)
-        if self._waiting:
-            consumer.pause([ck.TopicPartition(*place) for place in self._waiting])
+        still = self._waiting | begin
+        if still:
+            consumer.pause([ck.TopicPartition(*place) for place in still])
+
+    def begin(self) -> None:
+        """Start to work on what was taken; for when what a call of the consumer returned has been looked at."""
+        numbers, self._taken = self._taken, frozenset()
+        if numbers:
+            self._tenures.start(numbers)
+            parts = (place for place in self._tenures.assigned if place[1] in numbers)
+            self._consumer.resume([ck.TopicPartition(*place) for place in parts])
 
     def on_revoke(self, _: ck.Consumer, parts: list[ck.TopicPartition]) -> None:
         """Let go in order: what was applied becomes durable and is committed."""
@@ -106,6 +120,7 @@ class Membership:
         """Forget: others may own them already, and go on from what is durable."""
         _log.warning("kafka: thrown out of the group; going on from what is durable")
         places = {(part.topic, part.partition) for part in parts}
+        self.begin()
         self._waiting -= places
         numbers = self._tenures.revoke(places)
         self._tenures.end(numbers)
@@ -125,6 +140,7 @@ class Membership:
         return self._owner.take(sorted(places), committed)
 
     def _let_go(self, places: set[Partition]) -> None:
+        self.begin()
         self._waiting -= places
         numbers = self._tenures.revoke(places)
         if numbers:
