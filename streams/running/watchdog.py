@@ -65,16 +65,19 @@ class Watchdog:
         what: str = "nothing became durable for {:.0f} s though there is input",
     ) -> None:
         self._stalled_s, self._look, self._answer, self._end = stalled_s, look, services_answer, end
-        self._what = what
+        self._what, self._over = what, threading.Event()
 
     def start(self) -> None:
-        """Watch from now on, until the process ends."""
+        """Watch from now on, until :meth:`stop` or the end of the process."""
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._over.set()
 
     def _watch(self) -> None:
         before, since = self._look(), time.monotonic()
-        while True:
-            time.sleep(min(1.0, self._stalled_s / 4))
+        while not self._over.wait(min(1.0, self._stalled_s / 4)):
             now = self._look()
             if now.durable != before.durable or not now.waiting:
                 before, since = now, time.monotonic()

@@ -160,6 +160,7 @@ class _Worker(mode.Service):
         gc.freeze()  # what is here now stays: later collections need not look through it
         self._clocks.ready = True
         if self._stalled_s:
+            self._start_watchdog.stop()
             self._watchdog.start()
         self.log.info("ready: %d items, log position %d", len(items.catalogue), items.position)
 

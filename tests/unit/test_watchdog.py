@@ -26,10 +26,26 @@ def test_a_worker_is_ended_only_when_it_stands_still_and_could_go_on(
         looked.release()
         return Progress(waiting, next(steps) if moving else 0)
 
-    Watchdog(STALLED_S, look, lambda: answers, lambda _: ended.set()).start()
+    watchdog = Watchdog(STALLED_S, look, lambda: answers, lambda _: ended.set())
+    watchdog.start()
     if ends:
         assert ended.wait(60)
     else:
         for _ in range(20):  # four times as long as it would be let stand still
             assert looked.acquire(timeout=60)
         assert not ended.is_set()
+    watchdog.stop()
+
+
+def test_who_is_watched_no_more_may_stand_still() -> None:
+    ended, looked = threading.Event(), threading.Event()
+
+    def look() -> Progress:
+        looked.set()
+        return Progress(True, 0)
+
+    watchdog = Watchdog(STALLED_S, look, lambda: True, lambda _: ended.set())
+    watchdog.stop()
+    watchdog.start()
+    assert looked.wait(60)
+    assert not ended.wait(4 * STALLED_S)
