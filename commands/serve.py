@@ -45,7 +45,8 @@ def command(host: str | None, port: int | None, metrics_port: int | None, config
         with reading_store(settings) as url, _listening(settings, host, port) as listener:
             _serve(settings, url, listener)
     except KeyboardInterrupt:
-        click.echo("Stopped.")
+        pass
+    click.echo("Stopped.")  # by a signal, which the server may have taken itself
 
 
 def _refuse_open_door(settings: Settings, host: str) -> None:
