@@ -299,9 +299,13 @@ def test_no_more_batches_wait_for_each_other_than_the_setting_says(together: int
 
 def test_nobody_is_let_go_while_his_batch_waits_for_the_states_of_others() -> None:
     path, asked, goes_on = Path(batches=0, resident=1), threading.Event(), threading.Event()
-    fake: Any = SimpleNamespace(
-        prepare=lambda _: asyncio.sleep(0, result=True), passed=lambda _: asyncio.sleep(0), applied={}
-    )
+    prepared, stored = asyncio.Event(), asyncio.Event()
+
+    def prepare(_: Any) -> Any:
+        prepared.set()
+        return stored.wait()  # true, once it is
+
+    fake: Any = SimpleNamespace(prepare=prepare, passed=lambda _: asyncio.sleep(0), applied={})
     users = path.engine.users
     owner = Ownership(
         users, fake, path.applier, fake, fake, fake, fake, lambda: fake, print, taken=lambda: None
@@ -319,9 +323,11 @@ def test_nobody_is_let_go_while_his_batch_waits_for_the_states_of_others() -> No
         path.journal.load_states = load_states  # type: ignore[method-assign]
         batch = path.records(2, 5, "here")
         batch.messages += path.records(3, 5, "new").messages
+        barrier = asyncio.create_task(owner.make_durable())
+        await prepared.wait()
         applying = asyncio.create_task(path.applier.apply(batch))
         await asyncio.to_thread(asked.wait)
-        barrier = asyncio.create_task(owner.make_durable())
+        stored.set()
         await asyncio.sleep(0.05)
         assert users.missing(["here", "also"]) == []
         goes_on.set()
