@@ -230,6 +230,12 @@ class Settings(_Section, frozen=True):
             return self
         return msgspec.structs.replace(self, metrics=msgspec.structs.replace(self.metrics, port=port))
 
+    def with_instance(self, name: str | None) -> Settings:
+        """Return the same for a worker with another static identity; None = as it is."""
+        if not name:
+            return self
+        return msgspec.structs.replace(self, worker=msgspec.structs.replace(self.worker, instance=name))
+
 
 def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:
     """Read settings from a TOML file, or from the one that ``HEADRACE_CONFIG`` names, or take the defaults.

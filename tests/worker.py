@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -38,15 +39,21 @@ class Worker:
         Its static identity.
     as_user : bool
         Start it as a user does, which takes two seconds more.
+    respawn : bool
+        Let a process stay behind it.
     """
 
-    def __init__(self, settings: Settings, config: Path, instance: str = "", *, as_user: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, config: Path, instance: str = "", *, as_user: bool = False, respawn: bool = False
+    ) -> None:
         self.settings = settings
         self.store = connect(settings.redis.url)
         self.keys = Keys(settings.namespace, settings.redis.prefix)
         self._arguments = ["worker", "--config", str(config), *(["--instance", instance] if instance else [])]
         self._errors = config.with_name(f"worker{instance}.log")
-        self._as_user = as_user
+        self._as_user, self._respawn, self._child = as_user, respawn, 0
+        if respawn:
+            self._arguments.append("--respawn")
         self.start()
 
     def start(self, failure: str = "", **environment: str) -> None:
@@ -54,6 +61,16 @@ class Worker:
         launch = started if self._as_user or environment else forked  # as Python itself may read the environment
         environment |= {VARIABLE: failure} if failure else {}
         self.process = launch(self._arguments, environment, self._errors)
+
+    @property
+    def pid(self) -> int:
+        """The process that works, or the last that did."""
+        own = self.process.pid
+        if not self._respawn:
+            return own
+        with contextlib.suppress(FileNotFoundError):  # ended
+            self._child = int(Path(f"/proc/{own}/task/{own}/children").read_text() or self._child)
+        return self._child
 
     def words(self) -> str:
         """What it has written to standard error since its start."""
@@ -76,7 +93,7 @@ class Worker:
         """What the present process says of itself, running or ended in order; empty until it does."""
         for value in self.store.hgetall(self.keys.workers).values():
             status: dict[str, Any] = orjson.loads(value)
-            if status["pid"] == self.process.pid:
+            if status["pid"] == self.pid:
                 return status
         return {}
 

@@ -105,15 +105,17 @@ def _items(found: dict[str, Any]) -> str:
 
 
 def _start(found: list[dict[str, Any]]) -> str:
-    parts = list(found[0]["median_ms"])
-    sums = {"median_ms": "median_s", "median_cpu_ms": "median_cpu_s"}
-    rows = [(part, *(each[what][part] for each in found for what in sums)) for part in parts]
-    rows.append(("in all", *(round(1000 * each[total]) for each in found for total in sums.values())))
+    starts = {f"{each['items']:,} items, {how}": start for each in found for how, start in each["starts"].items()}
+    parts = list(dict.fromkeys(part for start in starts.values() for part in start["median_ms"]))
+    rows = [(part, *(start["median_ms"].get(part, 0) for start in starts.values())) for part in parts]
+    for name, total in (("in all", "median_s"), ("of a core", "median_cpu_s")):
+        rows.append((name, *(round(1000 * start[total]) for start in starts.values())))
     return f"""### Restart
 
-A worker with a static identity is killed and started; ms until its first event's list is in the store, by part
-(`start_ms` of the worker's status), medians of {len(found[0]["runs"])};
-{found[0]["log_tail_events"]:,} events after the last checkpoint.
+A worker with a static identity is killed and started, anew by whoever supervises it, or by the process that
+`--respawn` keeps behind it; ms until its first event's list is in the store, by part (`start_ms` of the worker's
+status), medians of {len(found[0]["starts"]["anew"]["runs"])}; {found[0]["log_tail_events"]:,} events after the last
+checkpoint.
 
-{table(("part", *(f"{each['items']:,} items{what}" for each in found for what in ("", ", of a core"))), rows)}
+{table(("part", *starts), rows)}
 """

@@ -1,7 +1,11 @@
-"""A killed worker's restart under a static identity, part by part, until its first event's list is in the store."""
+"""A killed worker's restart under a static identity, part by part, until its first event's list is in the store.
+
+Started anew by whoever supervises it, or forked by a process that stayed behind (``headrace worker --respawn``).
+"""
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterable
 from itertools import chain, islice
@@ -22,6 +26,8 @@ from streams.kafka.producer import EventProducer
 _VISITORS = 2000
 _AFTER = 5000  # events after the last checkpoint: what two minutes bring at 40 a second
 _KINDS = 50
+_WAITING = 100  # events for the worker to come
+_REST_S = 2.0  # a barrier, and a few heartbeats
 _FIRST = "first event"
 
 
@@ -43,7 +49,8 @@ def measure(settings: Settings, items: int, events: int, restarts: int) -> dict[
         settings, namespace=prefix, kafka=msgspec.structs.replace(settings.kafka, prefix=prefix)
     )
     ensure_topics(place)
-    member = Worker(with_settings(place, worker={"freshened_per_s": 0}, model={"checkpoint_s": 3600}))
+    own = with_settings(place, worker={"freshened_per_s": 0}, model={"checkpoint_s": 3600})
+    member, respawned = Worker(own), Worker(own, respawn=True)
     stream = Zipf(items, _VISITORS)
     clicks = stream.clicks()
     records = (Item(item=f"item {n}", title=f"Thing {n}", categories=[f"kind {n % _KINDS}"]) for n in range(items))
@@ -55,29 +62,45 @@ def measure(settings: Settings, items: int, events: int, restarts: int) -> dict[
         member.start()
         _publish(place, islice(clicks, _AFTER))
         _await(member, _AFTER)
-        runs = [_restart(member, place, list(islice(clicks, 100))) for _ in range(restarts)]
-        member.stop()
+        anew = [_restart(member, place, list(islice(clicks, _WAITING))) for _ in range(restarts)]
+        member.kill()  # the same log after the same checkpoint
+        again = [_await_respawn(respawned, place, list(islice(clicks, _WAITING))) for _ in range(restarts)]
     finally:
         member.kill()
+        respawned.kill()
     return {
         "items": items,
         "events": items + events,
         "log_tail_events": _AFTER,
-        "runs": runs,
-        "median_ms": _medians(runs, "start_ms"),
-        "median_cpu_ms": _medians(runs, "start_cpu_ms"),
-        "median_s": round(median(run["seconds"] for run in runs), 2),
-        "median_cpu_s": round(median(run["cpu_s"] for run in runs), 2),
+        "starts": {"anew": _with_medians(anew), "respawned": _with_medians(again)},
     }
 
 
 def _restart(member: Worker, place: Settings, waiting: list[Any]) -> dict[str, Any]:
     """Kill the worker, publish what waits for it, and start it."""
-    time.sleep(2.0)  # a barrier, and a few heartbeats
+    time.sleep(_REST_S)
     member.kill()
     _publish(place, waiting)
     began = time.monotonic()
     member.start()
+    return _first_event(member, began)
+
+
+def _await_respawn(member: Worker, place: Settings, waiting: list[Any]) -> dict[str, Any]:
+    """Kill the worker while events wait for it; it is started again by what stayed behind."""
+    member.start()
+    member.wait_until_ready()
+    time.sleep(_REST_S)
+    member.signal(signal.SIGSTOP)  # what is published now is for the next one
+    _publish(place, waiting)
+    began = time.monotonic()
+    member.signal(signal.SIGKILL)
+    measured = _first_event(member, began)
+    member.kill()
+    return measured
+
+
+def _first_event(member: Worker, began: float) -> dict[str, Any]:
     status = member.wait_until(lambda status: _FIRST in status.get("start_ms", {}), "applied its first event")
     start: dict[str, int] = status["start_ms"]
     return {
@@ -87,6 +110,16 @@ def _restart(member: Worker, place: Settings, waiting: list[Any]) -> dict[str, A
         "seen_after_s": round(time.monotonic() - began, 2),
         "cpu_s": round(sum(status["start_cpu_ms"].values()) / 1000, 2),
         "load": load(),
+    }
+
+
+def _with_medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "runs": runs,
+        "median_ms": _medians(runs, "start_ms"),
+        "median_cpu_ms": _medians(runs, "start_cpu_ms"),
+        "median_s": round(median(run["seconds"] for run in runs), 2),
+        "median_cpu_s": round(median(run["cpu_s"] for run in runs), 2),
     }
 
 

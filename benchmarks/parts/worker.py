@@ -39,9 +39,12 @@ class Worker:
         Of the worker whole, with the addresses of Kafka and Redis; see :func:`with_settings`.
     name : str
         Its identity.
+    respawn : bool
+        Whether a process stays behind it and starts it again when it crashes.
     """
 
-    def __init__(self, settings: Settings, name: str = "one") -> None:
+    def __init__(self, settings: Settings, name: str = "one", *, respawn: bool = False) -> None:
+        self._respawn = respawn
         self.name, self.namespace, self.starts = name, settings.namespace, 0
         self._url = settings.redis.url
         self._workers = Keys(settings.namespace, settings.redis.prefix).workers
@@ -51,6 +54,7 @@ class Worker:
         config.write_text(_toml(msgspec.to_builtins(settings)))
         self._errors = config.with_suffix(".log")
         self._command = [sys.executable, "-m", "commands", "worker", "--config", str(config)]
+        self._command += ["--respawn"] * respawn
         self._process: subprocess.Popen[bytes] | None = None
         self._cpu_before = 0.0
 
@@ -61,9 +65,15 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Of the present process, or of the last."""
+        """Of the process that works, or of the last; 0 while there is none but the one that stays behind."""
         assert self._process is not None
-        return self._process.pid
+        own = self._process.pid
+        if not self._respawn:
+            return own
+        try:
+            return int(Path(f"/proc/{own}/task/{own}/children").read_text() or 0)
+        except FileNotFoundError:  # it has given up
+            return 0
 
     def start(self, failpoint: str = "") -> None:
         """Start the process; with ``failpoint`` it will die there, see ``infra.failpoints``."""
@@ -118,7 +128,7 @@ class Worker:
             return {}
         store.close()
         status: dict[str, Any] = orjson.loads(value) if value else {}
-        return status if self._process is not None and status.get("pid") == self._process.pid else {}
+        return status if self._process is not None and status.get("pid") == self.pid else {}
 
     def numbers(self) -> frozenset[int]:
         """Return the numbers of the partitions that it owns, as far as it knows."""

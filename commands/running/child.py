@@ -18,16 +18,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from infra import launch
+from infra.crashes import Crashes
 from infra.errors import HeadraceError
 from infra.settings import Settings
 
 _STOP_S = 60.0  # for what is in flight, a barrier and a checkpoint, on a busy machine too
-# More crashes in turn than it takes to find an event that ends every worker, see streams.applying.attempts.
-_CRASHES = 6
-_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0)
 _OWN = re.compile(r"headrace(?: \w+)?: .*")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # Faust hides the cursor, whatever it writes to
-_STEADY_S = 60.0  # after such a life the next crash counts as the first
 # As the worker has it for matrix products; it must stand before NumPy is imported.
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 
@@ -111,7 +108,7 @@ class WorkerChild(Child):
         self._static = bool(self.name)
         super().__init__([sys.executable, "-P", "-m", "commands.running.child", "worker", *options])
         self._kept = False
-        self._crashes = 0
+        self._crashes = Crashes()
         self._due: float | None = None  # when the next one starts, while none runs
 
     def _spawn(self) -> None:
@@ -154,10 +151,10 @@ class WorkerChild(Child):
         said = f"status {status}; its last words: {self._last_words()}"
         if not self._kept or status == 0:
             raise HeadraceError(f"the worker has ended with {said}")
-        self._crashes = 1 if time.time() - self._started > _STEADY_S else self._crashes + 1
-        if self._crashes == _CRASHES:
-            raise HeadraceError(f"the worker has crashed {_CRASHES} times, soon after each start, now with {said}")
-        pause = _PAUSES_S[self._crashes - 1]
+        pause = self._crashes.another(time.time() - self._started)
+        if pause is None:
+            times = self._crashes.in_turn
+            raise HeadraceError(f"the worker has crashed {times} times, soon after each start, now with {said}")
         self._due = time.monotonic() + pause
         return f"The worker has crashed with {said}. It is started again" + (f" in {pause:g} s." if pause else ".")
 
@@ -171,14 +168,10 @@ def _tied_to_us(command: list[str]) -> list[str]:
 
 def _be_worker() -> None:
     """Import and compile everything, wait for the word, then be ``headrace worker``."""
-    import streams.running.worker  # noqa: F401 (seconds of imports)
     from commands.main import main
-    from infra.kernels import compile_kernels
-    from models.kernel import COMPILED
-    from models.warmup import warm_up
+    from streams.running import prepared
 
-    compile_kernels(COMPILED)
-    warm_up()
+    prepared.load()
     if sys.stdin.readline():
         main()
 

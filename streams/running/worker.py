@@ -23,15 +23,13 @@ from prometheus_client import CollectorRegistry
 from infra import logs
 from infra.errors import HeadraceError
 from infra.exposition import expose
-from infra.kernels import compile_kernels
 from infra.settings import Settings
-from models.kernel import COMPILED
-from models.warmup import warm_up
 from streams.kafka.admin import Found
 from streams.learning.checkpoints import digest
 from streams.replaying.durable import refuse_unfinished
 from streams.running.clocks import Clocks
 from streams.running.parts import build
+from streams.running.prepared import load_kernels
 from streams.running.recovery import recover
 from streams.running.watchdog import START_S, Watchdog, progress, services_answer, start_progress
 from streams.watching import metrics
@@ -150,7 +148,7 @@ class _Worker(mode.Service):
             self._parts.status.start_up.done("app")
             await asyncio.to_thread(refuse_unfinished, self._settings)
             await self.add_runtime_dependency(self._clocks)
-            await recover(self._parts, self.add_runtime_dependency, _load_kernels, self.log.info)
+            await recover(self._parts, self.add_runtime_dependency, load_kernels, self.log.info)
             await self.add_runtime_dependency(self._parts.consumer)
         except HeadraceError as error:
             self._app.failure = error
@@ -176,13 +174,6 @@ class _Worker(mode.Service):
         await self._clocks.stop()
         state = self._parts.engine.items.state()
         await self._clocks.report(model_digest=await asyncio.to_thread(digest, state))
-
-
-def _load_kernels() -> None:
-    compile_kernels(COMPILED)
-    warm_up()
-    gc.freeze()  # modules and kernels stay: no collection need look through them, which would take a tenth of a second
-    gc.enable()  # off since the command began
 
 
 def _name(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import threading
@@ -22,7 +23,7 @@ from infra.settings import Settings
 from models.item_model import ItemModel
 from streams.kafka.producer import EventProducer
 from streams.learning.checkpoints import Checkpoints
-from tests.worker import Worker, ends, publish, raw_producer, working, working_together
+from tests.worker import Worker, configured, ends, publish, raw_producer, working, working_together
 
 PARTITIONS = set(range(4))
 
@@ -127,6 +128,23 @@ def test_workers_that_join_leave_and_die_count_every_event_once(settings: Settin
             one.start()
             one.wait(lambda: shared_out(one, two))
         compare_with_an_undisturbed_worker(settings, workers)
+
+
+def test_a_worker_with_one_that_stayed_behind_goes_on_by_itself(settings: Settings) -> None:
+    with working_together(settings, ["a", "b"]) as (killed, other):
+        killed.stop()
+        killed = Worker(settings, configured(settings, ""), "a", respawn=True)
+        killed.wait(lambda: shared_out(killed, other))
+        owned = numbers(other)
+        with publishing(settings, 0):
+            for _ in range(2):
+                killed.wait(lambda: killed.status().get("events_applied", 0) > 20)
+                before = killed.pid
+                os.kill(before, signal.SIGKILL)
+                killed.wait(lambda before=before: killed.pid != before)
+        assert killed.words().count("ended with signal SIGKILL; started again") == 2
+        assert numbers(other) == owned  # nobody else took over
+        compare_with_an_undisturbed_worker(settings, [killed, other])
 
 
 def test_a_worker_that_slept_while_it_lost_its_partitions_changes_nothing(settings: Settings) -> None:
