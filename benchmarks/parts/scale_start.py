@@ -93,8 +93,10 @@ def _await_respawn(member: Worker, place: Settings, waiting: list[Any]) -> dict[
     time.sleep(_REST_S)
     member.signal(signal.SIGSTOP)  # what is published now is for the next one
     _publish(place, waiting)
-    began = time.monotonic()
+    before, began = member.pid, time.monotonic()
     member.signal(signal.SIGKILL)
+    while member.pid in (0, before):
+        time.sleep(0.001)
     measured = _first_event(member, began)
     member.kill()
     return measured

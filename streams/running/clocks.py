@@ -110,8 +110,9 @@ class Clocks(mode.Service):
             learned=items.events,
             barrier_age_ms=round((time.monotonic() - parts.barrier.passed_at) * 1000),
             items=items.catalogue.items,
-            coverage=parts.lists.coverage(),
-            scorers=items.scorers(),
+            # Not of a model that is just being restored, in another thread.
+            coverage=parts.lists.coverage() if self.ready else 0.0,
+            scorers=items.scorers() if self.ready else {},
             resident_users=len(parts.engine.users),
             resident_mb=resident_mb(),
             waiting_batches=parts.consumer.in_flight,

@@ -47,6 +47,13 @@ class _OwnConsumer(BootStrategy):
 
 class _App(faust.App):
     BootStrategy = _OwnConsumer
+    failure: BaseException | None = None
+
+    def _crash(self, reason: BaseException) -> None:
+        """End at once when a part has failed: mode would stop the others in order, and wait for what is not coming."""
+        super()._crash(reason)
+        if self.failure is None:
+            _die(reason)
 
 
 class _Process(faust.Worker):
@@ -71,7 +78,16 @@ def create_app(settings: Settings, topics: Mapping[str, Found], start_up: StartU
     HeadraceError
         When Redis does not answer, topics do not fit together, or metrics cannot be served.
     """
-    app = _App(
+    app = bare_app(settings)
+    worker = _Worker(app, settings, topics, start_up)
+    expose(worker.metrics(), settings.metrics)
+    app.service(worker)
+    return app
+
+
+def bare_app(settings: Settings) -> faust.App:
+    """Return the app without its parts: one that ends the process as soon as any part of it fails."""
+    return _App(
         f"{settings.kafka.prefix}-{settings.namespace}",
         broker=f"kafka://{settings.kafka.bootstrap}",
         topic_allow_declare=False,
@@ -79,11 +95,6 @@ def create_app(settings: Settings, topics: Mapping[str, Found], start_up: StartU
         stream_wait_empty=False,
         datadir=str(settings.home_dir / "faust"),
     )
-    app.failure = None
-    worker = _Worker(app, settings, topics, start_up)
-    expose(worker.metrics(), settings.metrics)
-    app.service(worker)
-    return app
 
 
 def run(settings: Settings, topics: Mapping[str, Found], start_up: StartUp, *, verbose: bool) -> BaseException | None:
@@ -154,6 +165,8 @@ class _Worker(mode.Service):
             self._app.failure = error
             self._ending = asyncio.create_task(self._app.crash(error))  # in order: nothing was begun that could be half
             return
+        except Exception as error:  # the checkpoints' bucket does not answer, a programming error
+            _die(error)
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not look through it
         self._clocks.ready = True

@@ -51,6 +51,16 @@ def test_a_damaged_checkpoint_is_set_aside_and_what_it_held_is_read_from_the_log
         assert any(name.endswith(".damaged") for name in names(worker))
 
 
+def test_checkpoints_that_cannot_be_read_end_the_start_with_a_failure(settings: Settings) -> None:
+    with working(settings, OFTEN) as worker:
+        publish(settings, *visits(0))
+        worker.wait_until_applied()
+        worker.stop()
+        (folder(worker) / f"{10**12}.model").mkdir()
+        worker.start()
+        assert "Is a directory" in worker.last_words()
+
+
 def folder(worker: Worker) -> Path:
     return Path(worker.settings.checkpoints)
 
