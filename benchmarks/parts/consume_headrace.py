@@ -65,7 +65,7 @@ async def _main(broker: str, topic: str, messages: int) -> None:
     consumer = GroupConsumer(
         {topic: channel},
         partitions,
-        lambda _: {},
+        lambda: None,
         _Nobody(),
         {"bootstrap.servers": broker, "group.id": name},
         batch=work.batch,

@@ -20,7 +20,7 @@ from infra import failpoints
 from infra.errors import BrokerError
 from infra.seldom import Seldom
 from streams.consuming.gathered import Gathered
-from streams.consuming.membership import DRAIN_S, Membership, Owner, partitions_changed
+from streams.consuming.membership import DRAIN_S, Membership, Owner
 from streams.consuming.tenure import Partition, Tenures
 
 ABREAST = 2
@@ -29,7 +29,7 @@ ABREAST = 2
 _FETCH_BYTES = 65_536
 _POLL_S, _ROOM_S = 0.1, 0.02  # rebalances are served at least so often
 _LOOK_AT_LAG_S = 0.5
-_LOOK_AT_PARTITIONS_S = 10.0
+_LOOK_AT_TOPICS_S = 10.0
 
 
 class GroupConsumer(mode.Service):
@@ -41,9 +41,10 @@ class GroupConsumer(mode.Service):
         Full topic name → where its batches go.
     partitions : int
         Of each topic; another number later is an error.
-    count : callable
-        Blocks, and returns how many partitions topics have now, or raises a ``BrokerError``. Not the consumer's to ask:
-        its connection answers in order, and what new events are fetched by waits for them.
+    what_changed : callable
+        Blocks, and says why these are not the topics any more that they were, None where they are; or raises a
+        ``BrokerError``. Not the consumer's to ask: its connection answers in order, and what new events are fetched by
+        waits for them; nor does it notice a topic that was created again with as many records as it has read.
     owner : Owner
         Told of partitions that come and go.
     conf : mapping
@@ -63,7 +64,7 @@ class GroupConsumer(mode.Service):
         self,
         topics: Mapping[str, Any],
         partitions: int,
-        count: Callable[[Iterable[str]], Mapping[str, int]],
+        what_changed: Callable[[], str | None],
         owner: Owner,
         conf: Mapping[str, Any],
         *,
@@ -73,7 +74,7 @@ class GroupConsumer(mode.Service):
         crash: Callable[[BaseException], None],
     ) -> None:
         super().__init__()
-        self._channels, self._partitions, self._count, self._owner = topics, partitions, count, owner
+        self._channels, self._partitions, self._what_changed, self._owner = topics, partitions, what_changed, owner
         self._tell_crash = crash
         self._batch, self._window, self._linger_s = batch, window, linger_s
         self._conf = {
@@ -116,16 +117,15 @@ class GroupConsumer(mode.Service):
         await self._loop.run_in_executor(None, self._thread.join, DRAIN_S + 10)
 
     @mode.Service.task
-    async def _look_at_partitions(self) -> None:
-        async for _ in self.itertimer(_LOOK_AT_PARTITIONS_S, name="partitions"):
+    async def _look_at_topics(self) -> None:
+        async for _ in self.itertimer(_LOOK_AT_TOPICS_S, name="topics"):
             try:
-                found = await asyncio.to_thread(self._count, self._channels)
+                changed = await asyncio.to_thread(self._what_changed)
             except BrokerError as error:
                 self._seldom.tell(f"kafka: {error}")
                 continue
-            for topic, partitions in found.items():
-                if partitions != self._partitions:
-                    self._tell_crash(BrokerError(partitions_changed(topic, partitions, self._partitions)))
+            if changed:
+                self._tell_crash(BrokerError(changed))
 
     @property
     def in_flight(self) -> int:

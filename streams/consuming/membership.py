@@ -21,6 +21,7 @@ import confluent_kafka as ck
 
 from infra.errors import BrokerError
 from infra.settings import Worker
+from streams.consuming.sources import partitions_changed
 from streams.consuming.tenure import Partition, Tenures
 
 # How long a revoke or a stop may wait for batches in flight; far below max.poll.interval.ms (5 minutes).
@@ -179,11 +180,3 @@ def group_properties(group: str, worker: Worker) -> dict[str, Any]:
         "heartbeat.interval.ms": min(_LONGEST_HEARTBEAT_MS, worker.session_ms // 3),
     }
     return properties | ({"group.instance.id": worker.instance} if worker.instance else {})
-
-
-def partitions_changed(topic: str, found: int, partitions: int) -> str:
-    """Return the words for a number of partitions that has changed under a namespace."""
-    return (
-        f"{topic} has {found} partitions, and the users of this namespace are shared out among {partitions}: they "
-        "would be looked for in the wrong places; rebuild them in another namespace with `headrace replay`"
-    )

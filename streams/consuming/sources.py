@@ -2,7 +2,7 @@
 
 User states and the readers of the learning log skip offsets that they contain. A topic that was deleted and created
 again begins its offsets anew, and one whose broker was restored from an older copy gives them to other events: either
-would be skipped without a word. So this is checked whenever partitions are taken.
+would be skipped without a word. So this is checked whenever partitions are taken, and every few seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from confluent_kafka import KafkaException
 from infra.errors import BrokerError
 from infra.settings import Settings
 from serving.store.store import Store
-from streams.kafka.admin import topic_ids
+from streams.kafka.admin import Found, describe, topic_ids
 from streams.kafka.ends import end_offsets
 
 Partition = tuple[str, int]
@@ -54,10 +54,7 @@ class Sources:
         ids = topic_ids(self._settings, sorted({topic for topic, _ in starts}))
         for topic, known in self._store.remember_sources(ids).items():
             if known != ids[topic]:
-                raise BrokerError(
-                    f"topic {topic} was deleted and created again since its events were applied (its id was {known}, "
-                    f"now {ids[topic]}): its new events have offsets that count as applied; {_REMEDY}"
-                )
+                raise BrokerError(_created_again(topic, known, ids[topic]))
         ends = self._ends(list(starts))
         for place, start in starts.items():
             if start > ends[place]:
@@ -80,3 +77,41 @@ class Sources:
                         f"Kafka at {self._settings.kafka.bootstrap} does not say where its topics end: {error}"
                     ) from error
                 time.sleep(0.2)
+
+
+def what_changed(settings: Settings, known: Mapping[str, Found]) -> str | None:
+    """Say why topics are not the ones any more that states were made from; None where they are.
+
+    Parameters
+    ----------
+    settings : Settings
+        With the broker's address.
+    known : mapping of str to Found
+        The topics as they were when the worker started.
+
+    Raises
+    ------
+    BrokerError
+        When the broker does not answer in time, or a topic does not exist.
+    """
+    for topic, found in describe(settings, known).items():
+        if found.partitions != known[topic].partitions:
+            return partitions_changed(topic, found.partitions, known[topic].partitions)
+        if found.id != known[topic].id:
+            return _created_again(topic, known[topic].id, found.id)
+    return None
+
+
+def partitions_changed(topic: str, found: int, partitions: int) -> str:
+    """Return the words for a number of partitions that has changed under a namespace."""
+    return (
+        f"{topic} has {found} partitions, and the users of this namespace are shared out among {partitions}: they "
+        "would be looked for in the wrong places; rebuild them in another namespace with `headrace replay`"
+    )
+
+
+def _created_again(topic: str, known: str, now: str) -> str:
+    return (
+        f"topic {topic} was deleted and created again since its events were applied (its id was {known}, now {now}): "
+        f"its new events have offsets that count as applied; {_REMEDY}"
+    )

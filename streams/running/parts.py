@@ -28,11 +28,11 @@ from streams.applying.measuring import Measuring
 from streams.applying.outbox import Outbox
 from streams.consuming.consumer import GroupConsumer
 from streams.consuming.membership import group_properties
-from streams.consuming.sources import Sources
+from streams.consuming.sources import Sources, what_changed
 from streams.deadletters.letters import DeadLetters
 from streams.forgetting.marks import Marks
 from streams.forgetting.wishes import Forgetting
-from streams.kafka.admin import Found, topic_partitions, topics_by_user
+from streams.kafka.admin import Found, topics_by_user
 from streams.kafka.producer import rekeyed_topics
 from streams.kafka.reader import TopicReader
 from streams.kafka.whole import read_whole
@@ -180,7 +180,7 @@ def build(
     consumer = GroupConsumer(
         by_topic,
         partitions,
-        partial(topic_partitions, settings),
+        partial(what_changed, settings, {topic: found[topic] for topic in topics_by_user(settings)}),
         ownership,
         kafka | group_properties(f"{settings.kafka.prefix}-{settings.namespace}", work),
         batch=work.batch,

@@ -14,7 +14,7 @@ import mode
 
 from infra import failpoints
 from infra.errors import BrokerError
-from streams.consuming.membership import partitions_changed
+from streams.consuming.sources import partitions_changed
 from streams.kafka.ends import kept_offsets
 from streams.kafka.reader import TopicReader
 from streams.running.parts import Parts

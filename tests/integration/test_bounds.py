@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from contracts.events import Click
@@ -14,7 +13,7 @@ from models.user_state import decode_state
 from streams.consuming.consumer import GroupConsumer
 from streams.consuming.membership import group_properties
 from streams.consuming.records import Records
-from streams.kafka.admin import ensure_topics, topic_partitions
+from streams.kafka.admin import ensure_topics
 from tests.worker import TIMEOUT_S, Worker, configured, publish, working
 
 Partition = tuple[str, int]
@@ -95,7 +94,7 @@ async def _read_slowly(settings: Settings, window: int, batch: int, n: int) -> N
     consumer = GroupConsumer(
         {topic: channel},
         settings.kafka.partitions,
-        partial(topic_partitions, settings),
+        lambda: None,
         Owner(),
         {"bootstrap.servers": settings.kafka.bootstrap} | group_properties(settings.namespace, settings.worker),
         batch=batch, window=window, linger_s=0.001, crash=failures.append,

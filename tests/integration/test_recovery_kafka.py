@@ -18,7 +18,8 @@ from infra.kafka import LocalKafka
 from infra.settings import Settings
 from infra.settings import Worker as Section
 from streams.consuming.membership import group_properties
-from streams.kafka.admin import ensure_topics
+from streams.consuming.sources import what_changed
+from streams.kafka.admin import describe, ensure_topics, topics_by_user
 from tests.visits import USERS, visits
 from tests.worker import Worker, forget_producer, publish, working
 
@@ -89,8 +90,11 @@ def test_a_topic_that_is_created_again_under_a_worker_ends_it(own: Settings) -> 
     with working(own) as worker:
         publish(own, *visits(0))
         worker.wait_until_applied()
+        known = describe(own, topics_by_user(own))
+        assert what_changed(own, known) is None
         create_again(own, CLICKS)
-        publish(own, *visits(1))
+        assert "was deleted and created again" in (what_changed(own, known) or "")
+        publish(own, *visits(1))  # as many as before: a consumer may go on at their end, and notice nothing
         worker.last_words()
         assert "was deleted and created again" in refusal(worker)
 

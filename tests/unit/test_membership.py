@@ -118,7 +118,7 @@ async def _handed(script: list[Callable[[Client], list[Message]]], monkeypatch: 
             records.done()
 
     consumer = GroupConsumer(
-        {PLACE[0]: channel}, 1, lambda _: {}, Owner([]), {}, batch=5, window=2, linger_s=0.0, crash=failures.append
+        {PLACE[0]: channel}, 1, lambda: None, Owner([]), {}, batch=5, window=2, linger_s=0.0, crash=failures.append
     )
     taking = asyncio.create_task(take())
     async with consumer, asyncio.timeout(60):
