@@ -15,6 +15,8 @@ from infra.errors import BrokerError
 from infra.settings import Settings
 
 _TIMEOUT_S = 10.0
+_ASK_S = 1.0  # then the client is asked what it has met
+_DENIED = (KafkaError._AUTHENTICATION, KafkaError._SSL)
 _UNREACHABLE = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE)
 
 
@@ -132,18 +134,33 @@ class _Broker:
     def __init__(self, settings: Settings) -> None:
         self._address = settings.kafka.bootstrap
         self._replication = settings.kafka.replication
+        # What the connection meets, told by the client when it is polled. Not a method of ours: a circle of references
+        # would keep the client, its threads and connections, until garbage is collected.
+        self._met: list[KafkaError] = []
+        conf = {"log_level": 0, **settings.kafka.client, "bootstrap.servers": self._address}
+        conf["error_cb"] = self._met.append
         # Kept for as long as a question is open: the client's end is the end of all its pending answers.
         try:
-            self._client = AdminClient({"log_level": 0, **settings.kafka.client, "bootstrap.servers": self._address})
+            self._client = AdminClient(conf)
         except KafkaException as error:
             raise BrokerError(f"kafka.client cannot be used: {error.args[0].str()}") from error
 
     def partitions(self) -> dict[str, int]:
-        try:
-            topics = self._client.list_topics(timeout=_TIMEOUT_S).topics
-        except KafkaException as error:
-            raise self._refusal("the list of topics", error) from error
-        return {name: len(metadata.partitions) for name, metadata in topics.items()}
+        deadline = time.monotonic() + _TIMEOUT_S
+        while True:
+            try:
+                topics = self._client.list_topics(timeout=_ASK_S).topics
+            except KafkaException as error:
+                unreachable = error.args[0].code() in _UNREACHABLE
+                if not unreachable or self._denied() or time.monotonic() > deadline:
+                    raise self._refusal("the list of topics", error) from error
+            else:
+                return {name: len(metadata.partitions) for name, metadata in topics.items()}
+
+    def _denied(self) -> str | None:
+        """Say why the broker lets nobody in, where it does not."""
+        self._client.poll(0)
+        return next((error.str() for error in self._met if error.code() in _DENIED), None)
 
     def described(self, names: list[str]) -> dict[str, Found]:
         answers = self._client.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_S)
@@ -206,9 +223,12 @@ class _Broker:
         return BrokerError(f"the broker at {self._address} refuses {subject}: {reason.str()}")
 
     def _unreachable(self) -> BrokerError:
+        denied = self._denied()
+        if denied:
+            return BrokerError(f"the broker at {self._address} lets nobody in with what kafka.client says: {denied}")
         return BrokerError(
-            f"no broker answers at {self._address} within {_TIMEOUT_S:.0f} s: start one with `headrace local`, "
-            "or set kafka.bootstrap"
+            f"no broker answers at {self._address} within {_TIMEOUT_S:.0f} s: start one with `headrace local`, or set "
+            "kafka.bootstrap; one that asks for TLS or a password needs kafka.client"
         )
 
 
