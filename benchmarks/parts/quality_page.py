@@ -120,6 +120,8 @@ def _lags(results: dict[str, Result], data: str) -> str:
     lines = []
     for name in OF_THE_ENGINE:
         at_once = by_lag[LAGS[0]][name]["hr@10"]
+        if not at_once:  # one for repeats, where there are none
+            continue
         later = [by_lag[lag][name]["hr@10"] for lag in measured]
         lines.append((name, *(f"{hits:.4f} ({hits / at_once - 1:+.1%})" for hits in later)))
     head = ("HR@10", *(f"{lag} events late" for lag in measured))
@@ -179,7 +181,8 @@ def _shuffled(results: dict[str, Result], data: str) -> str:
     lines = []
     for name in OF_THE_ENGINE:
         own, twin = rows[name]["hr@10"], rows[f"{name}:shuffled"]["hr@10"]
-        lines.append((name, f"{own:.4f}", f"{twin:.4f}", f"{twin / own - 1:+.1%}"))
+        if own:
+            lines.append((name, f"{own:.4f}", f"{twin:.4f}", f"{twin / own - 1:+.1%}"))
     head = ("HR@10", "in order", "shuffled", "")
     return f"### What the order of a history is worth ({data})\n\n{table(head, lines)}\n"
 
