@@ -3,9 +3,9 @@
 ``score(x) = Σ_f w_f · (f(x) − mean_f) / deviation_f``. The scorers of a user's own (:data:`OWN`) are standardised over
 the known items that he has not had. Those that say the same to everybody (:data:`STANDING`) are standardised over all
 known items, so they are worked out once for many users; of an item without events counts say nothing. There are sets of
-weights for three (:data:`CONTEXTS`): somebody who clicks on wants what follows from his last clicks; somebody who comes
-back after a while has left them behind, and what others do now says more. The blend is additive, so every score can be
-explained by its own terms.
+weights for four (:data:`CONTEXTS`): somebody who clicks on wants what follows from his last clicks; somebody who comes
+back after a while has left them behind, and what others do now says more, as it does of a newcomer, of whom little is
+known. The blend is additive, so every score can be explained by its own terms.
 """
 
 from __future__ import annotations
@@ -26,18 +26,23 @@ from models.scorers.repeats import Returns
 OWN = ("embeddings", "followed", "together", "opinion", "again")
 STANDING = ("popular", "trending", "daily", "weekly", "recent")
 SCORERS = OWN + STANDING
-CONTEXTS = ("in session", "returning", "long away")
+CONTEXTS = ("in session", "returning", "long away", "newcomer")
 RETURNS_AFTER_S = 600
 """A gap between two events of a user, in seconds, after which he comes back rather than goes on …"""
 LONG_AWAY_S = 24 * 3600
 """… and after which he comes back on another day."""
+KNOWN_AFTER = 2
+"""So many items does the history of a newcomer hold, at most; without any, nothing of his own is known at all."""
 EMBEDDINGS, FOLLOWED, TOGETHER, OPINION, AGAIN = range(len(OWN))
 RECENT = STANDING.index("recent")
+NEWCOMER = CONTEXTS.index("newcomer")
 
 
 @inline
-def context_of(gap):
-    """Return the context of an event so many seconds after its user's event before."""
+def context_of(gap, length):
+    """Return the context of an event so many seconds after its user's event before, of so many items in his history."""
+    if 0 < length <= KNOWN_AFTER:
+        return np.int8(NEWCOMER)
     return np.int8(gap > RETURNS_AFTER_S) + np.int8(gap > LONG_AWAY_S)
 
 

@@ -6,9 +6,9 @@ start. The weights' absolute values keep their sum, so they cannot all vanish; h
 learn.
 
 Each context has the common weights and a shift of its own, so the rare context learns from the frequent one. Every
-eighth event of a user who goes on teaches, every second of one who comes back (:func:`teaches`); where the catalogue is
-large, fewer, so that scoring all items costs the same few microseconds an event everywhere. Contexts of absence begin
-with more of popularity, see docs/decisions/blend.md.
+eighth event of a user who goes on teaches, every second of one who comes back or is new (:func:`teaches`); where the
+catalogue is large, fewer, so that scoring all items costs the same few microseconds an event everywhere. These contexts
+begin with more of popularity, see docs/decisions/blend.md.
 
 References
 ----------
@@ -18,27 +18,27 @@ Duchi, Hazan, Singer: Adaptive Subgradient Methods. JMLR 2011 (Adagrad).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import RowArrays
-from models.combine import CONTEXTS, OWN, RETURNS_AFTER_S, SCORERS, own_moments
+from models.combine import CONTEXTS, OWN, SCORERS, own_moments
 from models.kernel import inline
 from models.selection import EXCLUDED, counts_above, select
 
 # Strong on dense and on sparse data alike; an opinion counts a little until clicks say how much.
 PRESET = np.array([1.0, 0.5, 0.5, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-# Who has been away is met by fewer lessons than it takes to learn how much more popularity says of him.
-_RETURN_TO_POPULAR = (0.0, 0.3, 0.6)  # by context
+# Who has been away, or is new, is met by fewer lessons than it takes to learn how much more popularity says of him.
+_MORE_OF_POPULAR = (0.0, 0.3, 0.6, 0.6)  # by context
 _SHIFTS = np.zeros((len(CONTEXTS), len(SCORERS)))
-_SHIFTS[:, SCORERS.index("popular")] = _RETURN_TO_POPULAR
+_SHIFTS[:, SCORERS.index("popular")] = _MORE_OF_POPULAR
 _TOTAL = float(np.abs(PRESET).sum())
 COMPETE = 100
 """How many of the best items an event's item is chosen from."""
 _GATE = 200  # an item further down was not chosen for what the scorers know
-_EVERY, _EVERY_RETURN = 8, 2
+_EVERY, _EVERY_RARE = 8, 2
 _ITEMS_AT_COST = 4000  # larger catalogues teach less often
 _RATE = 0.03
 _PULL = 1e-3
@@ -100,6 +100,13 @@ class Combiner(RowArrays):
         """The weights in each context, shape (len(CONTEXTS), len(SCORERS))."""
         return (self.base + self.shifts).astype(np.float32)
 
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state` has returned; a context that it does not know of (format 3) is at its start."""
+        fresh = Combiner()
+        for name in ("shifts", "shift_sums", "taught"):
+            getattr(fresh, name)[: len(state[name])] = state[name]
+        super().restore(state | {name: getattr(fresh, name) for name in ("shifts", "shift_sums", "taught")})
+
     def arrays(self) -> Choices:
         """Return the arrays as the kernels take them."""
         return Choices(*(getattr(self, name) for name in self.whole))
@@ -112,9 +119,9 @@ class Combiner(RowArrays):
         return rates
 
 
-def teaches(offsets: NDArray[np.int64], gaps: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which events are to teach, by Kafka's offsets and the seconds since the event before."""
-    return np.asarray(offsets % np.where(gaps > RETURNS_AFTER_S, _EVERY_RETURN, _EVERY) == 0)
+def teaches(offsets: NDArray[np.int64], contexts: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Return which events are to teach, by Kafka's offsets and their contexts."""
+    return np.asarray(offsets % np.where(contexts > 0, _EVERY_RARE, _EVERY) == 0)
 
 
 @inline

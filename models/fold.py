@@ -102,7 +102,7 @@ def fold(e, first, m):
         mine = recent[:length]
         embeddings.represent(mine, t.vectors.inputs, user)
 
-        context = context_of(e.gap[index])
+        context = context_of(e.gap[index], length)
         choice = e.had[index] >= 0 and m.events[row] >= m.admit_after and m.n_known[0] > ENOUGH_KNOWN
         if choice and combiner.is_due(context, m.learned[0], m.n_known[0], m.choices):
             mine_all = e.seen[seen_from : seen_from + e.had[index]]

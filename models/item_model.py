@@ -33,7 +33,7 @@ from models.scorers.recency import Recency
 from models.scorers.repeats import Repeats
 from models.waiting import Waiting
 
-FORMAT = 3
+FORMAT = 4
 _NONE = np.zeros(0, np.int64)
 # Ids of items that have left and were not asked for, at most: beyond it the store keeps what it has of the oldest.
 _GONE = 100_000
@@ -214,7 +214,7 @@ class ItemModel:
         UnfitModel
             When the state is of another format, or was learned with another seed.
         """
-        if state["format"] != FORMAT:
+        if state["format"] not in (3, FORMAT):
             raise UnfitModel(f"a model of format {state['format']}, this version reads {FORMAT}")
         if state["seed"] != self._seed:
             raise UnfitModel(f"a model learned with seed {state['seed']}, the settings say seed {self._seed}")

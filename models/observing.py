@@ -19,7 +19,7 @@ from models import arrivals as arriving
 from models.arrivals import APPLIED, TOPICS, Arrivals, Observed, opinions
 from models.attributes import FEATURES
 from models.combiner import teaches
-from models.profiles import pause
+from models.profiles import contexts, pause
 from models.ratings import rater
 from models.users import UserTable
 
@@ -141,7 +141,7 @@ def _lessons(
     offsets = np.fromiter((batch.offset[index] for index in taught.tolist()), np.int64, len(taught))
     choice = (lengths > 0) & (weight[taught] > 0) & (observed.novel[taught] | allow_repeats)
     numbers = offsets if batch.number is None else np.asarray(batch.number, np.int64)[taught]
-    choice &= teaches(numbers, gaps[taught])
+    choice &= teaches(numbers, contexts(gaps[taught], lengths))
     seen, counts = _had(users, arrivals.slot[taught[choice]], observed.n_seen[taught[choice]])
     had = np.full(len(taught), -1, np.int32)
     had[choice] = counts

@@ -1,5 +1,5 @@
 """What scoring needs to know of users: their recent items as rows of the model, what they thought of them, and whether
-they go on or come back.
+they go on, come back or are new.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.learning import HISTORY
-from models.combine import LONG_AWAY_S, RETURNS_AFTER_S
+from models.combine import KNOWN_AFTER, LONG_AWAY_S, NEWCOMER, RETURNS_AFTER_S
 from models.opinions import DISLIKED, opinions, split
 from models.selection import NONE
 
@@ -74,8 +74,14 @@ def profiles(
         recent=np.where(judgements == DISLIKED, NONE, rows).astype(np.int32),
         judged=np.where(opinion != 0.0, rows, NONE).astype(np.int32),
         opinion=opinion,
-        context=(gaps > RETURNS_AFTER_S).astype(np.int8) + (gaps > LONG_AWAY_S),
+        context=contexts(gaps, lengths),
     )
+
+
+def contexts(gaps: NDArray[np.int64], lengths: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """Return :func:`models.combine.context_of` of many, shape (b,)."""
+    away = (gaps > RETURNS_AFTER_S).astype(np.int8) + (gaps > LONG_AWAY_S)
+    return np.where((lengths > 0) & (lengths <= KNOWN_AFTER), np.int8(NEWCOMER), away)
 
 
 def pause(ms: NDArray[np.int64], lengths: NDArray[np.uint8]) -> NDArray[np.int64]:

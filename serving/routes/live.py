@@ -24,7 +24,7 @@ _OVERVIEW = {
     "written": 1790000001100,
     "workers": [{"worker": "one", "ready": True, "partitions": "0-7", "lag": 0, "freshness_ms_p50": 16.4}],
     "items": 3706,
-    "scorers": {"embeddings": {"hit_rate_at_10": 0.26, "alarms": 0, "weights": {"in session": 0.88}}},
+    "scorers": {"embeddings": {"hit_rate_at_10": 0.26, "alarms": 0, "weights": {"in session": 0.88, "newcomer": 0.71}}},
     "pulse": [
         {"time": 1790000001000, "seconds": 2.0, "events": 134, "lists": 386, "scored": 40, "hits": {"blend": 12}}
     ],

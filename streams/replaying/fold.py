@@ -7,6 +7,7 @@ of learning is a kernel that leaves the interpreter to others.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -57,10 +58,12 @@ class Fold:
 
     def __enter__(self) -> Fold:
         sys.setswitchinterval(_TURN_S)
+        gc.disable()  # a block's events are no garbage while it is folded, and no circles after: 8 % of the time
         return self
 
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown(cancel_futures=True)
+        gc.enable()
         sys.setswitchinterval(self._turn_s)
 
     @property
@@ -90,6 +93,7 @@ class Fold:
     def settle(self) -> None:
         """Wait until all that was taken over has been learned: then both halves are at the same event."""
         self._wait(0)
+        gc.collect()
 
     def finish(self) -> None:
         """Say that everything of every partition was read, what could not be used included."""

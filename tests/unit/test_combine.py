@@ -7,7 +7,19 @@ import pytest
 import reference
 from workload import events, introduce, learned
 
-from models.combine import AGAIN, EMBEDDINGS, OPINION, OWN, SCORERS, STANDING, Tables, moments, prior, standing
+from models.combine import (
+    AGAIN,
+    CONTEXTS,
+    EMBEDDINGS,
+    OPINION,
+    OWN,
+    SCORERS,
+    STANDING,
+    Tables,
+    moments,
+    prior,
+    standing,
+)
 from models.engine import Engine
 from models.item_model import ItemModel
 from models.profiles import Profiles
@@ -18,7 +30,7 @@ def tables(repeats: bool) -> Tables:
     """Return the tables of a small model with random weights; its last three items were introduced and not known."""
     engine = learned(events(1500), engine=Engine(resident_users=1000, allow_repeats=repeats))
     introduce(engine.items, ["new 1", "new 2", "new 3"])
-    weights = np.random.default_rng(0).normal(0.3, 0.5, (3, len(SCORERS))).astype(np.float32)
+    weights = np.random.default_rng(0).normal(0.3, 0.5, (len(CONTEXTS), len(SCORERS))).astype(np.float32)
     return engine.items.tables()._replace(weights=weights)
 
 
@@ -72,10 +84,10 @@ def test_over_the_candidates_the_scales_undo_the_deviations(t: Tables, seed: int
 def test_each_context_has_its_own_weights(t: Tables) -> None:
     recent = np.random.default_rng(0).integers(0, len(t.known), 8).tolist()
     candidate = reference.candidates(t, recent)
-    for context in range(3):
+    for context in range(len(CONTEXTS)):
         only = np.zeros_like(t.weights)
         only[context, EMBEDDINGS] = 1.0
-        for asked in range(3):
+        for asked in range(len(CONTEXTS)):
             scores = scored(reference.user(recent, context=asked), candidate, t._replace(weights=only))
             assert scores.blend.any() == (asked == context)
 

@@ -7,7 +7,7 @@ import pytest
 from workload import events, learned
 
 from models import combiner
-from models.combine import CONTEXTS, LONG_AWAY_S, OWN, RETURNS_AFTER_S, SCORERS, STANDING, Tables
+from models.combine import CONTEXTS, OWN, SCORERS, STANDING, Tables
 from models.combiner import COMPETE, HIT_DEPTH, PRESET, Combiner, is_due, learn, teaches
 from models.engine import Engine
 
@@ -20,7 +20,7 @@ class Reference:
     def __init__(self) -> None:
         self.base, self.base_sums = PRESET.copy(), np.full(len(SCORERS), 0.01)
         self.start = Combiner().shifts
-        self.shifts, self.shift_sums = self.start.copy(), np.full((3, len(SCORERS)), 0.01)
+        self.shifts, self.shift_sums = self.start.copy(), np.full((len(CONTEXTS), len(SCORERS)), 0.01)
         self.sharpness, self.sharpness_sum = 1.0, 0.01
 
     def learn(self, target: int, context: int, scores: np.ndarray, candidate: np.ndarray) -> None:
@@ -92,7 +92,7 @@ def speaking(choice: Choice, t: Tables) -> np.ndarray:
 def test_learning_follows_the_recipe(t: Tables, n: int) -> None:
     draw, combined, plain = np.random.default_rng(n), Combiner(), Reference()
     for _ in range(60):
-        choice, context = Choice(draw, n), int(draw.integers(3))
+        choice, context = Choice(draw, n), int(draw.integers(len(CONTEXTS)))
         teach(combined, choice, context, t)
         plain.learn(choice.target, context, speaking(choice, t), choice.candidate)
     for name in ("base", "shifts", "base_sums", "shift_sums"):
@@ -110,7 +110,7 @@ def test_an_item_far_down_the_list_teaches_nothing_and_is_counted(t: Tables) -> 
         choice.target = int(order[place])
         teach(combined, choice, 0, t)
         assert np.array_equal(combined.base, PRESET) != moved
-    assert combined.taught.tolist() == [2, 0, 0]
+    assert combined.taught.tolist() == [2, 0, 0, 0]
     assert combined.ranked[0] == 2
 
 
@@ -142,12 +142,13 @@ def test_contexts_learn_what_differs_between_them_and_share_what_does_not(t: Tab
             choice = Choice(draw, 60)
             choice.target = choice.best(f)
             teach(combined, choice, context, t)
-    going_on, returning, away = combined.weights
+    going_on, returning, away, new = combined.weights
     assert away[SCORERS.index("daily")] > going_on[SCORERS.index("daily")] + 0.2
     assert going_on[0] > away[0] + 0.2
-    np.testing.assert_allclose(returning, combined.base + combined.shifts[1], rtol=1e-6)
     others = [f for f, name in enumerate(SCORERS) if name != "popular"]
-    assert not combined.shifts[1, others].any()  # nobody came back
+    for weights, shifts in ((returning, combined.shifts[1]), (new, combined.shifts[3])):
+        np.testing.assert_allclose(weights, combined.base + shifts, rtol=1e-6)
+        assert not shifts[others].any()  # nobody came back, nobody was new
 
 
 def hostile(draw: np.random.Generator, n: int) -> Choice:
@@ -170,7 +171,7 @@ def hostile(draw: np.random.Generator, n: int) -> Choice:
 def test_weights_stay_finite_not_all_zero_and_of_the_same_total(t: Tables, seed: int) -> None:
     draw, combined = np.random.default_rng(seed), Combiner()
     for _ in range(1500):
-        teach(combined, hostile(draw, int(draw.choice([1, 3, 50, 400]))), int(draw.integers(3)), t)
+        teach(combined, hostile(draw, int(draw.choice([1, 3, 50, 400]))), int(draw.integers(len(CONTEXTS))), t)
         assert np.abs(combined.base).sum() == pytest.approx(TOTAL)
     for name, array in combined.state(0).items():
         assert np.isfinite(array).all(), name
@@ -213,10 +214,11 @@ def test_hits_count_who_had_the_choice_among_the_ten_best(t: Tables) -> None:
     assert (combined.watched() == 0.0).all()
 
 
-def test_every_eighth_event_teaches_of_who_goes_on_and_every_second_of_who_comes_back() -> None:
+def test_every_eighth_event_teaches_of_who_goes_on_and_every_second_of_who_comes_back_or_is_new() -> None:
     offsets = np.arange(16)
-    for gap, every in ((0, 8), (RETURNS_AFTER_S, 8), (RETURNS_AFTER_S + 1, 2), (LONG_AWAY_S + 1, 2)):
-        assert np.flatnonzero(teaches(offsets, np.full(16, gap))).tolist() == list(range(0, 16, every))
+    for context, every in enumerate((8, 2, 2, 2)):
+        taught = teaches(offsets, np.full(16, context, np.int8))
+        assert np.flatnonzero(taught).tolist() == list(range(0, 16, every))
 
 
 @pytest.mark.parametrize(("items", "every"), [(100, 1), (4000, 1), (8000, 16), (100_000, 200)])

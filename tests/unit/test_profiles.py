@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contracts.learning import HISTORY
-from models.combine import CONTEXTS, LONG_AWAY_S, RETURNS_AFTER_S, context_of
+from models.combine import CONTEXTS, KNOWN_AFTER, LONG_AWAY_S, RETURNS_AFTER_S, context_of
 from models.profiles import Profiles, profiles
 
 SCALE = np.array([50.0, 3.0, 50.0])  # ratings around 3 with deviation 1
@@ -42,16 +42,19 @@ def test_before_ratings_have_a_scale_only_dislikes_are_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gap", "context"),
+    ("gap", "length", "context"),
     [
-        (0, "in session"),
-        (RETURNS_AFTER_S, "in session"),
-        (RETURNS_AFTER_S + 1, "returning"),
-        (LONG_AWAY_S, "returning"),
-        (LONG_AWAY_S + 1, "long away"),
-        (2**31 - 1, "long away"),
+        (0, 0, "in session"),
+        (0, 1, "newcomer"),
+        (LONG_AWAY_S + 1, KNOWN_AFTER, "newcomer"),
+        (0, KNOWN_AFTER + 1, "in session"),
+        (RETURNS_AFTER_S, HISTORY, "in session"),
+        (RETURNS_AFTER_S + 1, HISTORY, "returning"),
+        (LONG_AWAY_S, HISTORY, "returning"),
+        (LONG_AWAY_S + 1, HISTORY, "long away"),
+        (2**31 - 1, HISTORY, "long away"),
     ],
 )
-def test_the_gap_says_whether_he_goes_on_or_comes_back(gap: int, context: str) -> None:
-    assert CONTEXTS[one([1], [np.nan], 1, gap).context[0]] == context
-    assert CONTEXTS[context_of(np.int32(gap))] == context
+def test_gap_and_history_say_whether_he_goes_on_comes_back_or_is_new(gap: int, length: int, context: str) -> None:
+    assert CONTEXTS[one([1] * length, [np.nan] * length, length, gap).context[0]] == context
+    assert CONTEXTS[context_of(np.int32(gap), length)] == context
