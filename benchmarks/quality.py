@@ -29,7 +29,7 @@ from benchmarks.parts.machine import machine
 from benchmarks.parts.place import ROOT
 from benchmarks.parts.quality_bars import bars
 from benchmarks.parts.quality_jobs import Job, jobs
-from benchmarks.parts.sources import digest
+from benchmarks.parts.sources import of_evaluations
 
 _KEPT = ("rows", "comparisons", "stream", "settings", "versions", "seconds")
 _DIGITS = 6
@@ -39,7 +39,7 @@ class Results:
     """The output: results by job, written after each of them."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._sources, self._lock = path, _digest(), threading.Lock()
+        self._path, self._sources, self._lock = path, of_evaluations(), threading.Lock()
         self._done: dict[str, Any] = orjson.loads(path.read_bytes())["jobs"] if path.exists() else {}
 
     def has(self, job: Job) -> bool:
@@ -55,7 +55,7 @@ class Results:
         RuntimeError
             When the code was changed in the meantime: nobody could say which of it was measured.
         """
-        if _digest() != self._sources:
+        if of_evaluations() != self._sources:
             raise RuntimeError(f"{job.name}: the code was changed while it ran; run it again")
         kept = {name: result[name] for name in _KEPT}
         done = {"arguments": _shown(job), "sources": self._sources, "wall_s": seconds, "result": kept}
@@ -68,11 +68,9 @@ class Results:
         return bars({name: done["result"] for name, done in self._done.items()})
 
     def _write(self) -> None:
-        earlier = sorted(name for name, done in self._done.items() if done["sources"] != self._sources)
         found = {
             "machine": machine(),
             "bars": _rounded(self.bars()),
-            "earlier": earlier,  # measured before the last change of the code
             "jobs": dict(sorted(self._done.items())),
         }
         new = self._path.with_name(f"{self._path.name}.new")
@@ -89,10 +87,6 @@ def _run(job: Job, data: Path) -> dict[str, Any]:
         if done.returncode:
             raise RuntimeError(f"{job.name} failed: {done.stderr.strip()[-2000:]}")
         return orjson.loads(out.read_bytes())  # type: ignore[no-any-return]
-
-
-def _digest() -> str:
-    return digest(["commands.evaluate"], ("contracts", "models", "evaluation"))
 
 
 def _shown(job: Job) -> list[str]:

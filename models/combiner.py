@@ -8,7 +8,7 @@ learn.
 Each context has the common weights and a shift of its own, so the rare context learns from the frequent one. Every
 eighth event of a user who goes on teaches, every second of one who comes back or is new (:func:`teaches`); where the
 catalogue is large, fewer, so that scoring all items costs the same few microseconds an event everywhere. These contexts
-begin with more of popularity, see docs/decisions/blend.md.
+begin with more of popularity, see docs/decisions/blend.md. What newcomers choose moves their own weights alone.
 
 References
 ----------
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import RowArrays
-from models.combine import CONTEXTS, OWN, SCORERS, own_moments
+from models.combine import CONTEXTS, NEWCOMER, OWN, SCORERS, own_moments
 from models.kernel import inline
 from models.selection import EXCLUDED, counts_above, select
 
@@ -223,9 +223,10 @@ def _step(z, context, c):
     for f in range(n):
         along += gradient[f] * (c.base[f] + c.shifts[context, f])
     for f in range(n):
-        g = beta * gradient[f] + _PULL * (c.base[f] - PRESET[f])
-        c.base_sums[f] += g * g
-        c.base[f] -= _RATE * g / np.sqrt(c.base_sums[f])
+        if context != NEWCOMER:  # he says nothing of others
+            g = beta * gradient[f] + _PULL * (c.base[f] - PRESET[f])
+            c.base_sums[f] += g * g
+            c.base[f] -= _RATE * g / np.sqrt(c.base_sums[f])
         g = beta * gradient[f] + _PULL * (c.shifts[context, f] - _SHIFTS[context, f])
         c.shift_sums[context, f] += g * g
         c.shifts[context, f] -= _RATE * g / np.sqrt(c.shift_sums[context, f])

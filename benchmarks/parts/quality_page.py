@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.parts.quality_jobs import CUTS, LAGS, PACES, REGIMES, REPLICAS, SETS
+from benchmarks.parts.sources import of_evaluations
 from benchmarks.parts.tables import table
 from evaluation.contenders import OF_THE_ENGINE
 
@@ -25,7 +26,7 @@ def quality(figures: dict[str, Any]) -> str:
 [evaluation.md](evaluation.md). Intervals are 95 % by bootstrap over users, of differences paired. One pass; nothing is
 fitted in batches. {machine["cpu"]}, {machine["cores"]} cores; {versions}.
 """,
-        _earlier(figures["earlier"]),
+        _earlier(figures["jobs"]),
         _bars(figures["bars"]),
         *(_ranked(results, f"protocol-p/{data}", f"{data}, each {every}. event") for data, every in SETS.items()),
         *(_ranked(results, f"regime/{regime}", f"Simulated: {regime}") for regime in REGIMES),
@@ -47,10 +48,13 @@ fitted in batches. {machine["cpu"]}, {machine["cores"]} cores; {versions}.
     return "\n".join(part for part in parts if part)
 
 
-def _earlier(jobs: list[str]) -> str:
-    if not jobs:
+def _earlier(jobs: dict[str, Any]) -> str:
+    code = of_evaluations()
+    names = [name for name, done in jobs.items() if done["sources"] != code]
+    if not names:
         return ""
-    return f"Measured before the last change of the code, and not since: {', '.join(jobs)}.\n"
+    which = "all of it" if len(names) == len(jobs) else ", ".join(names)
+    return f"Measured before the last change of the code, and not since: {which}.\n"
 
 
 def _bars(bars: list[dict[str, Any]]) -> str:

@@ -35,6 +35,11 @@ def digest(modules: Collection[str], packages: Collection[str]) -> str:
     return found.hexdigest()
 
 
+def of_evaluations() -> str:
+    """Return the hash of the code that an evaluation rests on."""
+    return digest(["commands.evaluate"], ("contracts", "models", "evaluation"))
+
+
 def _imported(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

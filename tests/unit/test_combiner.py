@@ -7,7 +7,7 @@ import pytest
 from workload import events, learned
 
 from models import combiner
-from models.combine import CONTEXTS, OWN, SCORERS, STANDING, Tables
+from models.combine import CONTEXTS, NEWCOMER, OWN, SCORERS, STANDING, Tables
 from models.combiner import COMPETE, HIT_DEPTH, PRESET, Combiner, is_due, learn, teaches
 from models.engine import Engine
 
@@ -39,9 +39,10 @@ class Reference:
         shares[-1] -= 1.0
         gradient = z @ shares
         along = self.sharpness * gradient @ weights
-        g = self.sharpness * gradient + 1e-3 * (self.base - PRESET)
-        self.base_sums += g**2
-        self.base -= 0.03 * g / np.sqrt(self.base_sums)
+        if context != NEWCOMER:  # he says nothing of others
+            g = self.sharpness * gradient + 1e-3 * (self.base - PRESET)
+            self.base_sums += g**2
+            self.base -= 0.03 * g / np.sqrt(self.base_sums)
         g = self.sharpness * gradient + 1e-3 * (self.shifts[context] - self.start[context])
         self.shift_sums[context] += g**2
         self.shifts[context] -= 0.03 * g / np.sqrt(self.shift_sums[context])
