@@ -129,6 +129,11 @@ class Worker:
                 found[f"{topic.decode()}/{partition}"] = int(offset)
         return found
 
+    def wait_until_popular(self, category: str | None = None) -> None:
+        """Wait until something is popular: a list for everybody is there, and empty, before there are events."""
+        key = self.keys.shared("popular", category)
+        self.wait(lambda: bool(orjson.loads(self.store.get(key) or b'{"items": []}')["items"]))
+
     def wait_until_fresh(self, *users: str) -> None:
         """Wait until the lists of users are made from all that is learned so far."""
         position = str(self.wait_until_applied()["log_position"])

@@ -42,7 +42,7 @@ def service(worker: Worker) -> Iterator[Service]:
     with serving(worker.settings) as service:
         service.post([{"user": f"u{user}", "item": FILMS[user + n]} for user in range(12) for n in range(20)])
         worker.wait_until_applied()
-        worker.wait(lambda: bool(worker.store.exists(worker.keys.shared("popular"))))
+        worker.wait_until_popular()
         yield service
 
 
