@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# One more than it takes to find an event that ends every worker, see streams.applying.attempts, and to spare.
+# More crashes in turn than it takes to find an event that ends every worker, see streams.applying.attempts.
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0)
 _STEADY_S = 60.0
 
