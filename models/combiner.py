@@ -6,9 +6,10 @@ start. The weights' absolute values keep their sum, so they cannot all vanish; h
 learn.
 
 Each context has the common weights and a shift of its own, so the rare context learns from the frequent one. Every
-eighth event of a user who goes on teaches, every second of one who comes back or is new (:func:`teaches`); where the
-catalogue is large, fewer, so that scoring all items costs the same few microseconds an event everywhere. These contexts
-begin with more of popularity, see docs/decisions/blend.md. What newcomers choose moves their own weights alone.
+eighth event of a user who goes on teaches, every second of one who comes back or is new (:func:`teaches`); half as many
+once ten thousand have, and where the catalogue is large, fewer, so that scoring all items costs the same few
+microseconds an event everywhere. The rare contexts begin with more of popularity, see docs/decisions/blend.md. What
+newcomers choose moves their own weights alone.
 
 References
 ----------
@@ -40,11 +41,18 @@ COMPETE = 100
 _GATE = 200  # an item further down was not chosen for what the scorers know
 _EVERY, _EVERY_RARE = 8, 2
 _ITEMS_AT_COST = 4000  # larger catalogues teach less often
+# After so many lessons a context's weights hardly move any more: half of what might teach does from then on.
+_SETTLED = 10_000
+_EVERY_SETTLED = np.uint64(2)
 _RATE = 0.03
 _PULL = 1e-3
 _FIRST = 0.01
 _LEAST_SHARPNESS = 0.2
 HIT_DEPTH = 10
+WATCHED = 32
+"""So many rankings make one hit rate of each scorer …"""
+WINDOWS = 32
+"""… and so many of these are held until they are taken."""
 
 
 class Choices(NamedTuple):
@@ -75,11 +83,11 @@ class Combiner(RowArrays):
         β, and its sum of squared gradients.
     taught : ndarray of int64, shape (len(CONTEXTS),)
         Events that taught, by context.
-    hits : ndarray of float64, shape (len(SCORERS) + 1,)
-        Of the events ranked since :meth:`watched`: how many each scorer alone, and last the blend, had among its ten
-        best.
+    hits : ndarray of float64, shape (WINDOWS, len(SCORERS) + 1)
+        Of each 32 events ranked since :meth:`watched`: how many each scorer alone, and last the blend, had among its
+        ten best.
     ranked : ndarray of int64, shape (1,)
-        How many these are.
+        How many events these are.
     """
 
     whole = ("base", "shifts", "base_sums", "shift_sums", "sharpness", "taught", "hits", "ranked")
@@ -92,7 +100,7 @@ class Combiner(RowArrays):
         self.shift_sums = np.full((len(CONTEXTS), n), _FIRST)
         self.sharpness = np.array([1.0, _FIRST])
         self.taught = np.zeros(len(CONTEXTS), np.int64)
-        self.hits = np.zeros(n + 1)
+        self.hits = np.zeros((WINDOWS, n + 1))
         self.ranked = np.zeros(1, np.int64)
 
     @property
@@ -101,21 +109,26 @@ class Combiner(RowArrays):
         return (self.base + self.shifts).astype(np.float32)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` has returned; a context that it does not know of (format 3) is at its start."""
-        fresh = Combiner()
-        for name in ("shifts", "shift_sums", "taught"):
-            getattr(fresh, name)[: len(state[name])] = state[name]
-        super().restore(state | {name: getattr(fresh, name) for name in ("shifts", "shift_sums", "taught")})
+        """Take over :meth:`state`; of format 3 it has one hit rate, and a context less, which is at its start."""
+        fresh, unlike = Combiner(), ("shifts", "shift_sums", "taught", "hits")
+        for name in unlike:
+            known = state[name] if name != "hits" else np.atleast_2d(state[name])
+            getattr(fresh, name)[: len(known)] = known
+        super().restore(state | {name: getattr(fresh, name) for name in unlike})
 
     def arrays(self) -> Choices:
         """Return the arrays as the kernels take them."""
         return Choices(*(getattr(self, name) for name in self.whole))
 
     def watched(self) -> NDArray[np.float64]:
-        """Return the hit rates of all scorers and the blend since the last call, and begin anew."""
-        rates: NDArray[np.float64] = self.hits / max(int(self.ranked[0]), 1)
-        self.hits[:] = 0.0
-        self.ranked[0] = 0
+        """Take out the hit rates that are complete, shape (windows, len(SCORERS) + 1)."""
+        complete = min(int(self.ranked[0]) // WATCHED, WINDOWS)
+        if not complete:
+            return self.hits[:0]
+        rates: NDArray[np.float64] = self.hits[:complete] / WATCHED
+        self.hits[:] = np.roll(self.hits, -complete, axis=0)
+        self.hits[WINDOWS - complete :] = 0.0
+        self.ranked[0] -= complete * WATCHED
         return rates
 
 
@@ -125,8 +138,13 @@ def teaches(offsets: NDArray[np.int64], contexts: NDArray[np.int8]) -> NDArray[n
 
 
 @inline
-def is_due(context, events, n_known, c):
-    """Return whether an event of this context is to teach, after so many of all, where there are so many items."""
+def is_due(context, events, n_known, drawn, c):
+    """Return whether an event of this context is to teach, after so many of all, where there are so many items.
+
+    ``drawn`` is a random number of the event.
+    """
+    if c.taught[context] >= _SETTLED and drawn % _EVERY_SETTLED != 0:
+        return False
     every = max(_EVERY, _EVERY * n_known // _ITEMS_AT_COST)
     return every <= _EVERY or c.taught[context] * every <= events
 
@@ -163,10 +181,11 @@ def learn(target, context, own, stand, candidate, t, scores, z, rows, best, c):
         else:
             _add(np.float32(weight), stand[f - n_own], scores)
     above = _above(scores, target, candidate)
+    hits = c.hits[min(c.ranked[0] // WATCHED, WINDOWS - 1)]
     c.ranked[0] += 1
-    c.hits[n] += above < HIT_DEPTH
+    hits[n] += above < HIT_DEPTH
     for f in range(n):
-        c.hits[f] += _above(own[f] if f < n_own else stand[f - n_own], target, candidate) < HIT_DEPTH
+        hits[f] += _above(own[f] if f < n_own else stand[f - n_own], target, candidate) < HIT_DEPTH
     if above >= _GATE:
         return
 

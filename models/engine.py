@@ -110,17 +110,15 @@ class Engine:
         """Fold a record of the learning log; return how many of its events were new."""
         return self.items.learn(lessons, position)
 
-    def rank(self, observation: Observation, every: int = 1, first: int = 0, had: Had | None = None) -> Ranks:
+    def rank(self, observation: Observation, had: Had | None = None) -> Ranks:
         """Rank the items chosen in a batch among all that their users might have chosen, before any of it is learned.
 
         Scored are events that are a wish, whose user has an earlier event, and whose item was known and is new to him:
-        the protocol of the prequential evaluation. With ``every`` n only each n-th applied event is, counting from
-        ``first``. What the users had had before each event of the batch may be given, for when their states
-        change meanwhile; else it is looked up.
+        the protocol of the prequential evaluation. What the users had had before each event of the batch may be given,
+        for when their states change meanwhile; else it is looked up.
         """
         observed, catalogue = observation.observed, self.items.catalogue
         applied = np.flatnonzero(observed.outcome == APPLIED)
-        applied = applied[(first + np.arange(len(applied))) % every == 0]
         chosen = (observed.lengths > 0) & (observed.novel | self._allow_repeats) & (observation.weight > 0)
         applied = applied[chosen[applied]]
         targets = catalogue.rows(observation.keys[applied])

@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 from contracts.learning import HISTORY
 from models import attributes, combine, combiner
 from models.combine import Tables, context_of
-from models.combiner import COMPETE, Choices
+from models.combiner import COMPETE, WATCHED, WINDOWS, Choices
+from models.content import examples
+from models.content.examples import Content, Waiting, is_milestone
 from models.kernel import draw, inline, kernel
 from models.opinions import DISLIKED, opinion_of, rated
 from models.scorers import cooccurrence, embeddings, popularity, recency, repeats
 from models.scorers.embeddings import DIMENSIONS, ENOUGH_KNOWN, NEGATIVES
-
-MILESTONE = 8
-WATCHED = 32
-"""So many rankings make one hit rate of each scorer."""
 
 
 class Events(NamedTuple):
@@ -62,7 +60,8 @@ class Model(NamedTuple):
     known: NDArray[np.int32]  # rows of the known items, in the order in which they became known …
     n_known: NDArray[np.int64]  # (1,) … so many of them
     admit_after: int  # events from which on an item is known
-    terms: NDArray[np.uint8]  # (capacity,) how many terms the content of each item has
+    content: Content
+    examples: Waiting
     rating_slope: np.float32
     attribute_sums: NDArray[np.float32]
     attribute_weights: NDArray[np.float32]
@@ -72,8 +71,8 @@ class Model(NamedTuple):
 def fold(e, first, m):
     """Learn events from position ``first`` on; return where it stopped: at the end, or where something must be done.
 
-    It stops early where the co-occurrence pool needs room, where a hit rate of every scorer is complete, and behind an
-    event that makes its item's a power of two where the item has content: it teaches what that is worth.
+    It stops early where the co-occurrence pool needs room, where there is no more room for hit rates, and behind an
+    event with which enough items wait to teach what their content is worth.
     """
     t = m.tables
     n = len(t.known)
@@ -89,7 +88,7 @@ def fold(e, first, m):
     for index in range(first):
         seen_from += max(e.had[index], 0)
     for index in range(first, len(e.row)):
-        if not cooccurrence.has_room(t.pairs) or m.choices.ranked[0] >= WATCHED:
+        if not cooccurrence.has_room(t.pairs) or m.choices.ranked[0] >= WATCHED * WINDOWS:
             return index
         row, start = e.row[index], e.starts[index]
         length = min(e.starts[index + 1] - start, HISTORY)
@@ -102,9 +101,10 @@ def fold(e, first, m):
         mine = recent[:length]
         embeddings.represent(mine, t.vectors.inputs, user)
 
+        own_seed = draw(m.seed, np.uint64(m.learned[0]))
         context = context_of(e.gap[index], length)
         choice = e.had[index] >= 0 and m.events[row] >= m.admit_after and m.n_known[0] > ENOUGH_KNOWN
-        if choice and combiner.is_due(context, m.learned[0], m.n_known[0], m.choices):
+        if choice and combiner.is_due(context, m.learned[0], m.n_known[0], own_seed, m.choices):
             mine_all = e.seen[seen_from : seen_from + e.had[index]]
             if reach < 0:  # few records of few events come here
                 own, stand, scores, scratch = _scratch(n)
@@ -136,10 +136,10 @@ def fold(e, first, m):
         cooccurrence.learn(row, weight, mine, t.pairs)
         of_user = e.attributes[e.attribute_starts[index] : e.attribute_starts[index + 1]]
         attributes.learn(of_user, weight, length, user, m.attribute_sums, m.attribute_weights)
-        own_seed = draw(m.seed, np.uint64(m.learned[0]))
         embeddings.learn(row, weight, user, mine, m.known, m.n_known[0], own_seed, t.vectors, drawn, error, gradient)
         m.learned[0] += 1
-        if m.terms[row] > 0 and is_milestone(m.events[row]):
+        taught = m.content.lengths[row] > 0 and is_milestone(m.events[row])
+        if taught and examples.add(row, m.events[row], m.content, t.vectors, m.examples):
             return index + 1
     return len(e.row)
 
@@ -158,12 +158,6 @@ def _reach(m):
     for position in range(m.n_known[0]):
         reach = max(reach, np.int64(m.known[position]) + 1)
     return reach
-
-
-@inline
-def is_milestone(events):
-    """Return whether so many events of an item, at least 8, are a power of two."""
-    return events >= MILESTONE and events & (events - 1) == 0
 
 
 @inline

@@ -22,7 +22,7 @@ from models.combine import CONTEXTS, SCORERS, Tables
 from models.combiner import Combiner
 from models.content.items import ItemContent
 from models.drift import NAMES, Drift
-from models.fold import WATCHED, Events, Model, fold
+from models.fold import Events, Model, fold
 from models.life import Life
 from models.opinions import split
 from models.ratings import RatingModel
@@ -305,9 +305,10 @@ class ItemModel:
         done = 0
         while done < len(events.row):
             done = fold(events, done, model)
-            self.content.teach(int(events.row[done - 1]))
-            if self.combiner.ranked[0] >= WATCHED:
-                self.drift.update(self.combiner.watched())
+            if self.content.examples.enough:
+                self.content.learn()
+            for rates in self.combiner.watched():
+                self.drift.update(rates)
             if self.pairs.make_room():
                 model = self._model()
         rated = np.flatnonzero(events.judged) if self._rates else _NONE
@@ -327,7 +328,8 @@ class ItemModel:
             self.catalogue.known,
             self.catalogue.known_count,
             self.catalogue.admit_after,
-            self.content.lengths,
+            self.content.arrays(),
+            self.content.examples.arrays(),
             self._rating_slope,
             self.attributes.sums,
             self.attributes.weights,

@@ -8,7 +8,6 @@ from contracts.events import Click, Item, Rating
 from contracts.learning import Introduction, Source, decode_lessons, encode_lessons, introduction
 from models.content.terms import introduce
 from models.engine import Batch, Engine
-from models.fold import MILESTONE
 from models.listing import ListEncoder
 from models.scorers.embeddings import ENOUGH_KNOWN
 
@@ -33,9 +32,6 @@ def warm_up() -> None:
         observation = engine.observe(Batch(half, [0] * len(half), offsets, [True] * len(half), [source]))
         engine.rank(observation)
         engine.learn(decode_lessons(encode_lessons(observation.lessons)), position)
-    # As after the eighth event of the item with content.
-    engine.items.catalogue.events[0] = MILESTONE
-    engine.items.content.teach(0)
     ListEncoder(engine.items.catalogue).encode(engine.refresh(np.array([0, 1], np.int32), 10, 5))
     engine.vectors(["0"])
     engine.similar(0, 5)

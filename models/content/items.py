@@ -1,9 +1,8 @@
 """What is written about the items in the model's rows, and what follows from it for their embeddings.
 
-An item teaches the map from content to embeddings when its events reach 8, 16, 32 …: its embeddings have settled a
-little more each time, so later lessons weigh more, by the square root of its events. A new item with content starts
-where the map says, plus the small random start of every item. As long as nothing was learned about it, it starts anew
-whenever the map has learned twice as much.
+Items that people have had teach a map from content to embeddings (:mod:`models.content.examples`). A new item with
+content starts where the map says, plus the small random start of every item. As long as nothing was learned about it,
+it starts anew whenever the map has learned twice as much.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from numpy.typing import NDArray
 
 from contracts.learning import TERMS, Introduction
 from models.catalogue import Catalogue
+from models.content.examples import Content, Examples
 from models.content.ridge import Ridge
 from models.content.vectors import LENGTH, Frequencies
-from models.fold import is_milestone
 from models.kernel import grown
 from models.scorers.embeddings import PARAMETERS, Embeddings
 
@@ -43,12 +42,15 @@ class ItemContent:
     ----------
     digests : ndarray of uint64, shape (capacity,)
         Of the content of each row, 0 where it has none.
+    examples : Examples
+        What the map has not learned yet.
     """
 
     def __init__(self, catalogue: Catalogue, embeddings: Embeddings, seed: int) -> None:
         self._catalogue, self._embeddings, self._seed = catalogue, embeddings, seed
         self.frequencies = Frequencies()
         self.ridge = Ridge(LENGTH, PARAMETERS, _STRENGTH)
+        self.examples = Examples()
         self._hashes = np.zeros((catalogue.capacity, TERMS), np.uint32)
         self._weights = np.zeros((catalogue.capacity, TERMS), np.uint8)
         self._lengths = np.zeros(catalogue.capacity, np.uint8)
@@ -56,10 +58,9 @@ class ItemContent:
         # Rows of which nothing was learned → what the map had learned when they started, the longest ago first.
         self._waiting: OrderedDict[int, int] = OrderedDict()
 
-    @property
-    def lengths(self) -> NDArray[np.uint8]:
-        """How many terms the content of each row has, shape (capacity,); 0 = it has none."""
-        return self._lengths
+    def arrays(self) -> Content:
+        """Return the terms as the kernels take them."""
+        return Content(self._hashes, self._weights, self._lengths, self.frequencies.counts, self.frequencies.items)
 
     def grow(self, capacity: int) -> None:
         """Make room for ``capacity`` rows."""
@@ -87,13 +88,10 @@ class ItemContent:
         """Return those of the rows that have content, once the map says something of it."""
         return rows[self._lengths[rows] > 0] if self.ridge.learned >= _FIRST_LESSONS else rows[:0]
 
-    def teach(self, row: int) -> None:
-        """Let an item teach whose number of events has just become a power of two."""
-        events = int(self._catalogue.events[row])
-        if not is_milestone(events) or not self._lengths[row]:
-            return
-        rows = np.array([row], np.int32)
-        self.ridge.learn(self._vectors(rows), self._embeddings.parameters(rows), np.sqrt([float(events)]))
+    def learn(self) -> None:
+        """Let the map learn from the examples that wait."""
+        self.ridge.learn(*self.examples.take())
+        self.examples.expect(self.ridge.learned)
         self._start_anew()
 
     def _start_anew(self) -> None:
@@ -120,6 +118,7 @@ class ItemContent:
             "waiting": np.array(list(self._waiting.items()), np.int64).reshape(-1, 2),
             "frequencies": self.frequencies.state(),
             "ridge": self.ridge.state(),
+            "examples": self.examples.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -133,6 +132,7 @@ class ItemContent:
         self._waiting = OrderedDict(state["waiting"].tolist())
         self.frequencies.restore(state["frequencies"])
         self.ridge.restore(state["ridge"])
+        self.examples.restore(state.get("examples", Examples().state()), self.ridge.learned)
 
     def _replace(self, row: int, content: Introduction) -> None:
         hashes = np.frombuffer(content.hashes, "<u4")

@@ -77,12 +77,19 @@ class Frequencies:
 @kernel
 def _vectors(hashes, weights, lengths, counts, items, vectors):
     for item in range(len(hashes)):
-        vectors[item, 0] = 1.0
-        for term in range(lengths[item]):
-            others = np.float64(counts[hashes[item, term] >> np.uint32(32 - _BITS)]) - 1.0
-            if others > 0.0:
-                part = weights[item, term] / UNIT * math.sqrt(math.log(1.0 + items / others))
-                _spread(hashes[item, term], part * others / (others + _EVIDENCE), vectors[item])
+        n = lengths[item]
+        write_vector(hashes[item, :n], weights[item, :n], counts, items, vectors[item])
+
+
+@inline
+def write_vector(hashes, weights, counts, items, vector):
+    """Write the vector of an item with these terms into zeros; ``counts`` and ``items`` as in :class:`Frequencies`."""
+    vector[0] = 1.0
+    for term in range(len(hashes)):
+        others = np.float64(counts[hashes[term] >> np.uint32(32 - _BITS)]) - 1.0
+        if others > 0.0:
+            part = weights[term] / UNIT * math.sqrt(math.log(1.0 + items / others))
+            _spread(hashes[term], part * others / (others + _EVIDENCE), vector)
 
 
 @inline

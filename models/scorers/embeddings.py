@@ -103,11 +103,6 @@ class Embeddings(RowArrays):
         self.outputs[rows] += parts[:, _SCALES * DIMENSIONS : -1]
         self.biases[rows] = parts[:, -1]
 
-    def parameters(self, rows: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return the parameters of rows, shape (m, PARAMETERS)."""
-        inputs = self.inputs[rows].reshape(len(rows), -1)
-        return np.hstack([inputs, self.outputs[rows], self.biases[rows, None]]).astype(np.float64)
-
     def untouched(self, row: int) -> bool:
         """Return whether nothing was learned about a row since it was started."""
         sums = (self.bias_sums[row], self.output_sums[row], *self.input_sums[row])
@@ -132,6 +127,17 @@ def _start(first, keys, seed, inputs, outputs):
 def _users(recent, inputs, vectors):
     for user in range(len(recent)):
         represent(recent[user], inputs, vectors[user])
+
+
+@inline
+def write_parameters(row, v, out):
+    """Write the parameters of a row, shape (PARAMETERS,)."""
+    for s in range(_SCALES):
+        for d in range(DIMENSIONS):
+            out[s * DIMENSIONS + d] = v.inputs[row, s, d]
+    for d in range(DIMENSIONS):
+        out[_SCALES * DIMENSIONS + d] = v.outputs[row, d]
+    out[PARAMETERS - 1] = v.biases[row]
 
 
 @inline

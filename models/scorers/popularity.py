@@ -28,6 +28,7 @@ _STEPS = np.array([1.0 / events for events in IN_EVENTS])
 _STEPS_PER_MS = np.array([1.0 / (hours * _HOUR_MS) for hours in IN_HOURS])
 # Far below float64's 2^1023, and rare enough to cost nothing.
 _RESCALE_AT = 256.0
+_BLOCK = 128  # items scored at once: their counts stay in the nearest cache
 
 
 class Counts(NamedTuple):
@@ -69,19 +70,25 @@ class Popularity(RowArrays):
 def score(c, out):
     """Score all items under each half-life by the root of their counts; ``out`` is float32 of shape (4 or more, rows).
 
-    It is written out half-life by half-life, so that an item's four counts are read at once.
+    A block at a time: roots of all its counts as they lie, which vectorises, then each half-life's apart.
     """
     popular, trending, daily, weekly = out[POPULAR], out[TRENDING], out[DAILY], out[WEEKLY]
     scales = 2.0**-c.ages
-    s0, s1, s2, s3 = scales[POPULAR], scales[TRENDING], scales[DAILY], scales[WEEKLY]
-    counts = c.counts.reshape(-1)
-    for x in range(len(popular)):
-        # Unsigned, or each index would be looked at for being one from the end.
-        at = np.uint64(4) * np.uint64(x)
-        popular[x] = np.sqrt(np.float32(counts[at] * s0))
-        trending[x] = np.sqrt(np.float32(counts[at + np.uint64(1)] * s1))
-        daily[x] = np.sqrt(np.float32(counts[at + np.uint64(2)] * s2))
-        weekly[x] = np.sqrt(np.float32(counts[at + np.uint64(3)] * s3))
+    factors, roots = np.empty(4 * _BLOCK), np.empty(4 * _BLOCK, np.float32)
+    for k in range(4 * _BLOCK):
+        factors[k] = scales[k % 4]
+    counts, n = c.counts.reshape(-1), len(popular)
+    for first in range(0, n, _BLOCK):
+        block = counts[4 * first : 4 * min(first + _BLOCK, n)]
+        for k in range(len(block)):
+            roots[k] = np.sqrt(np.float32(block[k] * factors[k]))
+        for x in range(len(block) // 4):
+            # Unsigned, or each index would be looked at for being one from the end.
+            at = np.uint64(4) * np.uint64(x)
+            popular[first + x] = roots[at]
+            trending[first + x] = roots[at + np.uint64(1)]
+            daily[first + x] = roots[at + np.uint64(2)]
+            weekly[first + x] = roots[at + np.uint64(3)]
 
 
 @inline

@@ -89,7 +89,7 @@ class Learner:
                 self._learn(introduction([self._records[item]]))
             if at in stretch.ranked:
                 event, had = stretch.ranked[at]
-                ranks = self._engine.rank(event, had=had)
+                ranks = self._engine.rank(event, had)
                 self.quality.add(ranks.blend)
                 self.popularity.add(ranks.popularity)
 

@@ -8,7 +8,7 @@ from workload import events, learned
 
 from models import combiner
 from models.combine import CONTEXTS, NEWCOMER, OWN, SCORERS, STANDING, Tables
-from models.combiner import COMPETE, HIT_DEPTH, PRESET, Combiner, is_due, learn, teaches
+from models.combiner import COMPETE, HIT_DEPTH, PRESET, WATCHED, WINDOWS, Combiner, is_due, learn, teaches
 from models.engine import Engine
 
 TOTAL = np.abs(PRESET).sum()
@@ -208,11 +208,30 @@ def test_hits_count_who_had_the_choice_among_the_ten_best(t: Tables) -> None:
         teach(combined, choice, 0, t)
         for f, each in enumerate(choice.scores):
             hits[f] += (each[choice.candidate] > each[choice.target]).sum() < HIT_DEPTH
-    assert combined.hits[:-1].tolist() == hits.tolist()
-    assert combined.watched()[:-1] == pytest.approx(hits / 50)
+    assert combined.hits.sum(axis=0)[:-1].tolist() == hits.tolist()
+
+
+def test_hit_rates_are_taken_once_when_they_are_complete(t: Tables) -> None:
+    draw, combined = np.random.default_rng(0), Combiner()
+    for ranked in range(1, 4 * WATCHED):
+        teach(combined, Choice(draw, 40), 0, t)
+        left = combined.hits.sum(axis=0)
+        if ranked == WATCHED + 5:
+            (rates,) = combined.watched()
+            assert (rates * WATCHED + combined.hits.sum(axis=0)).tolist() == pytest.approx(left.tolist())
+            assert combined.ranked[0] == 5
+            assert len(combined.watched()) == 0
+    assert len(combined.watched()) == 2
+    assert combined.ranked[0] == WATCHED - 1
+    assert (combined.hits[1:] == 0.0).all()
+
+
+def test_more_rankings_than_are_watched_do_no_harm(t: Tables) -> None:
+    draw, combined = np.random.default_rng(0), Combiner()
+    for _ in range(WATCHED * (WINDOWS + 2)):
+        teach(combined, Choice(draw, 5), 0, t)
+    assert len(combined.watched()) == WINDOWS
     assert (combined.hits == 0.0).all()
-    assert combined.ranked[0] == 0
-    assert (combined.watched() == 0.0).all()
 
 
 def test_every_eighth_event_teaches_of_who_goes_on_and_every_second_of_who_comes_back_or_is_new() -> None:
@@ -226,9 +245,18 @@ def test_every_eighth_event_teaches_of_who_goes_on_and_every_second_of_who_comes
 def test_the_larger_the_catalogue_the_fewer_events_teach(items: int, every: int) -> None:
     combined = Combiner()
     for event in range(4000):
-        if is_due(np.int8(1), np.int64(event), np.int64(items), combined.arrays()):
+        if is_due(np.int8(1), np.int64(event), np.int64(items), np.uint64(0), combined.arrays()):
             combined.taught[1] += 1
     assert combined.taught[1] == pytest.approx(4000 / every, rel=0.05, abs=1.0)
+
+
+def test_half_as_many_events_teach_once_a_context_has_settled() -> None:
+    combined, draw = Combiner(), np.random.default_rng(0)
+    combined.taught[2] = combiner._SETTLED
+    drawn = draw.integers(0, 1 << 63, 2000).astype(np.uint64)
+    for context, share in ((0, 1.0), (2, 0.5)):
+        due = [is_due(np.int8(context), np.int64(10**6), np.int64(100), each, combined.arrays()) for each in drawn]
+        assert np.mean(due) == pytest.approx(share, abs=0.05)
 
 
 def test_a_restored_combiner_goes_on_alike(t: Tables) -> None:

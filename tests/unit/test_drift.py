@@ -8,8 +8,8 @@ from river.drift import ADWIN
 
 from models.checks import differences
 from models.combine import SCORERS
+from models.combiner import WATCHED
 from models.drift import NAMES, Drift, Window
-from models.fold import WATCHED
 
 
 def rates(draw: np.random.Generator, p: np.ndarray) -> np.ndarray:

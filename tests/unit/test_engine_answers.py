@@ -9,7 +9,6 @@ from workload import START, WISHES, Events, events, introduce, learned, observe,
 
 from contracts.events import NEGATIVE_TYPES, Click, Item, Rating
 from contracts.learning import HISTORY
-from models.arrivals import APPLIED
 from models.checks import differences
 from models.combine import SCORERS
 from models.engine import Batch, Engine, Observation
@@ -142,17 +141,6 @@ def test_ranks_agree_with_lists() -> None:
 
 def _click(model: Engine, user: str, item: str) -> Observation:
     return model.observe(Batch([Click(user, item, START * 2)], [0], [-1], [False], []))
-
-
-@pytest.mark.parametrize("every", [3, 10])
-def test_every_nth_applied_event_may_be_ranked(every: int) -> None:
-    stream, one, other = events(400), engine(), engine()
-    applied = 0
-    for full, part in zip(run(one, stream, 37), run(other, stream, 37), strict=True):
-        numbers = np.cumsum(full.observed.outcome == APPLIED) - 1 + applied
-        expected = [event for event in one.rank(full).events.tolist() if numbers[event] % every == 0]
-        assert other.rank(part, every, applied).events.tolist() == expected
-        applied += int((full.observed.outcome == APPLIED).sum())
 
 
 def test_popular_items_are_the_most_frequent_that_may_be_shown() -> None:

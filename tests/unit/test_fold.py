@@ -7,9 +7,8 @@ import pytest
 from workload import WISHES, events, observe
 
 from contracts.events import Rating
-from models.combiner import HIT_DEPTH, is_due
+from models.combiner import HIT_DEPTH, WATCHED, is_due
 from models.engine import Engine, Observation
-from models.fold import WATCHED
 from models.scorers.embeddings import ENOUGH_KNOWN
 
 
@@ -21,7 +20,7 @@ def teaches(model: Engine, observation: Observation) -> bool:
     row = items.catalogue.row(lessons.items[0])
     context = np.int8(model.views.before(observation, np.zeros(1, np.int64)).context[0])
     known = row >= 0 and items.catalogue.events[row] > 0
-    return bool(known and is_due(context, items.events, items.catalogue.n_known, items.combiner.arrays()))
+    return bool(known and is_due(context, items.events, items.catalogue.n_known, np.uint64(0), items.combiner.arrays()))
 
 
 @pytest.mark.parametrize("repeats", [False, True], ids=["no repeats", "repeats"])
@@ -33,13 +32,13 @@ def test_the_blend_that_learns_is_the_blend_that_served(repeats: bool) -> None:
         observation = observe(model, [event], offset)
         ranks = model.rank(observation)
         expected = teaches(model, observation)
-        counts = model.items.combiner.ranked[0] % WATCHED, model.items.combiner.hits[-1]
+        counts = model.items.combiner.ranked[0], model.items.combiner.hits[0, -1]
         model.learn(observation.lessons, offset)
         if expected:
             taught += 1
             hits += ranks.blend[0] - 1.0 < HIT_DEPTH
         if model.items.combiner.ranked[0] and counts[0]:
-            assert model.items.combiner.hits[-1] - counts[1] == (expected and ranks.blend[0] - 1.0 < HIT_DEPTH)
+            assert model.items.combiner.hits[0, -1] - counts[1] == (expected and ranks.blend[0] - 1.0 < HIT_DEPTH)
         assert model.items.combiner.taught.sum() == taught
     assert taught > 50
     assert 0 < hits < taught

@@ -12,6 +12,7 @@ from workload import observe
 from contracts.events import Click, Item
 from contracts.learning import Introduction, Lessons, introduction
 from models.checks import differences
+from models.content.examples import MOST
 from models.content.items import _FIRST_LESSONS
 from models.content.terms import introduce
 from models.engine import Engine
@@ -131,9 +132,9 @@ def test_an_item_that_has_events_is_not_moved_by_new_content() -> None:
     model = learned()
     name = CATALOGUE[0].item
     row = model.catalogue.row(name)
-    before = model.embeddings.parameters(np.array([row]))
+    before = model.embeddings.state(len(model.catalogue))
     fold([introduction([record(name, "space")])], model)
-    assert np.array_equal(before, model.embeddings.parameters(np.array([row])))
+    assert differences(before, model.embeddings.state(len(model.catalogue))) == []
     assert model.content.digests[row] == record(name, "space").digest
 
 
@@ -185,8 +186,35 @@ def test_content_survives_growth() -> None:
 
 @pytest.mark.parametrize(("events", "lessons"), [(7, 0), (8, 1), (9, 1), (16, 2), (40, 3), (1024, 8)])
 def test_an_item_teaches_when_its_events_come_to_a_power_of_two(events: int, lessons: int) -> None:
-    model = fold([introduction(CATALOGUE[:1])])
-    for n in range(1, events + 1):
-        model.catalogue.events[0] = n
-        model.content.teach(0)
+    engine = Engine(resident_users=2000)
+    visits = [Click(f"u{n}", CATALOGUE[0].item, n) for n in range(events)]
+    model = fold([introduction(CATALOGUE[:1]), observe(engine, visits).lessons])
     assert model.content.ridge.learned == lessons
+
+
+def test_examples_wait_only_as_long_as_they_are_few_beside_what_was_learned() -> None:
+    model = fold([introduction(CATALOGUE)])
+    learned = [0]
+    for each in records(40, size=1):
+        model.learn(each, model.position)
+        if (now := model.content.ridge.learned) != learned[-1]:
+            learned.append(now)
+    assert learned[-1] > 5 * MOST
+    assert all(after - before == min(1 + before // 16, MOST) for before, after in pairwise(learned))
+
+
+@pytest.mark.parametrize("size", [1, 17])
+def test_what_content_teaches_does_not_depend_on_how_the_log_is_cut(size: int) -> None:
+    one, other = learned(), learned(records(40, size))
+    assert one.content.examples.fill[0] > 0
+    for name in ("content", "embeddings"):
+        assert differences(one.state()[name], other.state()[name]) == [], name
+
+
+def test_examples_that_wait_survive_a_restart() -> None:
+    whole, halves = learned(), learned(LOG[:50])
+    assert halves.content.examples.fill[0] > 0
+    restored = ItemModel(seed=3, rating_users=10)
+    restored.restore(halves.state())
+    fold(LOG[50:], restored)
+    assert differences(whole.content.state(ITEMS), restored.content.state(ITEMS)) == []
