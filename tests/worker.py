@@ -129,10 +129,9 @@ class Worker:
                 found[f"{topic.decode()}/{partition}"] = int(offset)
         return found
 
-    def wait_until_popular(self, category: str | None = None) -> None:
-        """Wait until something is popular: a list for everybody is there, and empty, before there are events."""
-        key = self.keys.shared("popular", category)
-        self.wait(lambda: bool(orjson.loads(self.store.get(key) or b'{"items": []}')["items"]))
+    def wait_until_listed(self, *keys: str) -> None:
+        """Wait until something is on each of these lists; before there are events they may be there, and empty."""
+        self.wait(lambda: all(orjson.loads(self.store.get(key) or b'{"items": []}')["items"] for key in keys))
 
     def wait_until_fresh(self, *users: str) -> None:
         """Wait until the lists of users are made from all that is learned so far."""

@@ -56,6 +56,8 @@ def server(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory)
         publish(settings, *(msgspec.convert({"user": f"u{u}", "item": FILMS[u + n]}, client_event()) for u in range(10)
                             for n in range(15)))  # fmt: skip
         worker.wait_until_applied()
+        keys = worker.keys
+        worker.wait_until_listed(*map(keys.shared, ("popular", "trending", "latest")), keys.similar(FILMS[5]))
         with listening(application(settings, settings.redis.url)) as base:
             yield Server(base, admin, reader)
 

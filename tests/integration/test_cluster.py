@@ -72,8 +72,9 @@ def test_lists_on_all_masters_are_served_with_all_that_a_caller_may_wish(
         assert all(each["title"] == "A space film" and each["because"] for each in found["items"])
         assert taste_of([each["item"] for each in found["items"]]) == {"crime": 0, "space": 5}
         film = FILMS["crime"][3]
-        worker.wait_until_popular()
-        worker.wait_until_popular("crime")
+        shared = worker.keys.shared
+        everybodys = (shared("popular"), shared("trending"), shared("latest"), shared("popular", "crime"))
+        worker.wait_until_listed(*everybodys, worker.keys.similar(film))
         for path in ("/popular", "/trending", "/latest", "/popular?category=crime", f"/similar/{film}"):
             assert service.ask("GET", path).json()["items"], path
         for path in ("/live", "/live/users", f"/live/users/{ANN}", f"/live/items/{film}", f"/explain/{ANN}/{film}"):

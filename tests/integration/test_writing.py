@@ -42,7 +42,7 @@ def service(worker: Worker) -> Iterator[Service]:
     with serving(worker.settings) as service:
         service.post([{"user": f"u{user}", "item": FILMS[user + n]} for user in range(12) for n in range(20)])
         worker.wait_until_applied()
-        worker.wait_until_popular()
+        worker.wait_until_listed(worker.keys.shared("popular"))
         yield service
 
 
