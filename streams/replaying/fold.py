@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from contracts.learning import Introduction
 from evaluation.prequential import Prequential
+from infra.turns import wake_at_once
 from models.engine import Engine
 from streams.replaying.learner import Learner
 from streams.replaying.merge import Entries
@@ -53,7 +54,7 @@ class Fold:
         self._observer = Observer(engine, plan.score_every, progress, admit)
         self._learner = Learner(engine, plan, progress, records)
         self._waiting: deque[Future[None]] = deque()
-        self._thread = ThreadPoolExecutor(1, "replay learner")
+        self._thread = ThreadPoolExecutor(1, "replay learner", initializer=wake_at_once)
         self._turn_s = sys.getswitchinterval()
 
     def __enter__(self) -> Fold:
