@@ -6,6 +6,7 @@ import numpy as np
 
 from contracts.events import Click, Item, Rating
 from contracts.learning import Introduction, Source, decode_lessons, encode_lessons, introduction
+from models.content.examples import MILESTONE
 from models.content.terms import introduce
 from models.engine import Batch, Engine
 from models.listing import ListEncoder
@@ -27,6 +28,8 @@ def warm_up() -> None:
     many = introduction([introduce(Item(item="0", title="First")), *others])
     engine.learn(decode_lessons(encode_lessons(many)), 0)
     for position, half in enumerate((events[:n], events[n : 2 * n], events[2 * n :]), 1):
+        if position == 3:  # brings the eighth event of the item with content, which teaches what that is worth
+            engine.items.catalogue.events[0] = MILESTONE - 1
         offsets = list(range(position * n, position * n + len(half)))
         source = Source("warm", "up", 0, offsets[0], offsets[-1])
         observation = engine.observe(Batch(half, [0] * len(half), offsets, [True] * len(half), [source]))

@@ -25,7 +25,9 @@ def forms():
 
 warm_up()
 before = forms()
-from contracts.learning import decode_lessons, encode_lessons
+from contracts.events import Item
+from contracts.learning import decode_lessons, encode_lessons, introduction
+from models.content.terms import introduce
 from models.engine import Engine
 from models.listing import ListEncoder
 from workload import START, events, observe
@@ -33,7 +35,9 @@ from workload import START, events, observe
 for repeats in (False, True):
     engine, stream = Engine(resident_users=100, allow_repeats=repeats), events(900)
     cuts = [0, 1, *range(50, len(stream) + 1, 50)]  # a new shop knows one item at its first click
-    for position, (first, last) in enumerate(zip(cuts, cuts[1:])):
+    described = introduction([introduce(Item(event.item, "A title")) for event in stream])
+    engine.learn(decode_lessons(encode_lessons(described)), 0)
+    for position, (first, last) in enumerate(zip(cuts, cuts[1:]), 1):
         observation = observe(engine, stream[first:last], first)
         engine.rank(observation)
         engine.learn(decode_lessons(encode_lessons(observation.lessons)), position)
@@ -41,6 +45,7 @@ for repeats in (False, True):
         present = np.full(len(slots), START, np.int64)
         ListEncoder(engine.items.catalogue).encode(engine.refresh(slots, 20, 5, present))
     engine.similar(0, 5)
+    assert engine.items.content.ridge.learned
 for form in sorted(forms() - before):
     print(*form[:2])
 """
