@@ -1,4 +1,4 @@
-"""Learning one example at a time gives what solving for all at once gives."""
+"""Learning some examples after others gives what solving for all at once gives."""
 
 from __future__ import annotations
 
