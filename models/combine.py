@@ -4,8 +4,9 @@
 the known items that he has not had. Those that say the same to everybody (:data:`STANDING`) are standardised over all
 known items, so they are worked out once for many users; of an item without events counts say nothing. There are sets of
 weights for four (:data:`CONTEXTS`): somebody who clicks on wants what follows from his last clicks; somebody who comes
-back after a while has left them behind, and what others do now says more, as it does of a newcomer, of whom little is
-known. The blend is additive, so every score can be explained by its own terms.
+back after a while has left them behind, and what others do who come back says more; so does what newcomers do of
+another. What an audience chooses is heard by that audience alone (:data:`HEARD`). The blend is additive, so every score
+can be explained by its own terms.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernel import inline, kernel
-from models.scorers import cooccurrence, popularity, recency, repeats
+from models.scorers import audiences, cooccurrence, popularity, recency, repeats
+from models.scorers.audiences import AUDIENCES, Chosen
 from models.scorers.cooccurrence import Pairs
 from models.scorers.embeddings import Vectors
 from models.scorers.popularity import Counts
@@ -24,7 +26,7 @@ from models.scorers.recency import LastUses
 from models.scorers.repeats import Returns
 
 OWN = ("embeddings", "followed", "together", "opinion", "again")
-STANDING = ("popular", "trending", "daily", "weekly", "recent")
+STANDING = ("popular", "trending", "daily", "weekly", *AUDIENCES, "recent")
 SCORERS = OWN + STANDING
 CONTEXTS = ("in session", "returning", "long away", "newcomer")
 RETURNS_AFTER_S = 600
@@ -34,8 +36,13 @@ LONG_AWAY_S = 24 * 3600
 KNOWN_AFTER = 2
 """So many items does the history of a newcomer hold, at most; without any, nothing of his own is known at all."""
 EMBEDDINGS, FOLLOWED, TOGETHER, OPINION, AGAIN = range(len(OWN))
+WITH_AUDIENCE = STANDING.index(AUDIENCES[0])
 RECENT = STANDING.index("recent")
 NEWCOMER = CONTEXTS.index("newcomer")
+HEARD = np.ones((len(CONTEXTS), len(SCORERS)), np.bool_)
+"""Which scorer is heard in which context; the weights of the others are zero there, and learn nothing."""
+HEARD[:, SCORERS.index("returners")] = [name in ("returning", "long away") for name in CONTEXTS]
+HEARD[:, SCORERS.index("newcomers")] = [name == "newcomer" for name in CONTEXTS]
 
 
 @inline
@@ -53,6 +60,7 @@ class Tables(NamedTuple):
     vectors: Vectors
     pairs: Pairs
     popularity: Counts
+    audiences: Chosen
     recency: LastUses
     repeats: Returns
     weights: NDArray[np.float32]  # (contexts, scorers)
@@ -80,6 +88,7 @@ def _standing(t, out):
 def stand(t, known, scratch, out):
     """Write :func:`standing` into ``out``; ``known`` as ``t.known``, ``scratch`` is float32 of shape (rows,)."""
     popularity.score(t.popularity, out)
+    audiences.score(t.audiences, out[WITH_AUDIENCE:RECENT])
     recency.score(t.recency, scratch, out[RECENT])
     for s in range(len(STANDING)):
         scores = out[s]

@@ -9,7 +9,7 @@ Each context has the common weights and a shift of its own, so the rare context 
 eighth event of a user who goes on teaches, every second of one who comes back or is new (:func:`teaches`); half as many
 once ten thousand have, and where the catalogue is large, fewer, so that scoring all items costs the same few
 microseconds an event everywhere. The rare contexts begin with more of popularity, see docs/decisions/blend.md. What
-newcomers choose moves their own weights alone.
+newcomers choose moves their own weights alone, and no lesson moves a scorer that is not heard in its context.
 
 References
 ----------
@@ -25,16 +25,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import RowArrays
-from models.combine import CONTEXTS, NEWCOMER, OWN, SCORERS, own_moments
+from models.combine import CONTEXTS, HEARD, NEWCOMER, OWN, SCORERS, own_moments
 from models.kernel import inline
+from models.scorers.audiences import AUDIENCES
 from models.selection import EXCLUDED, counts_above, select
 
 # Strong on dense and on sparse data alike; an opinion counts a little until clicks say how much.
-PRESET = np.array([1.0, 0.5, 0.5, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-# Who has been away, or is new, is met by fewer lessons than it takes to learn how much more popularity says of him.
-_MORE_OF_POPULAR = (0.0, 0.3, 0.6, 0.6)  # by context
+PRESET = np.zeros(len(SCORERS))
+PRESET[: len(OWN)] = 1.0, 0.5, 0.5, 0.05, 0.0
+# Who has been away, or is new, is met by fewer lessons than it takes to learn how much more others say of him.
 _SHIFTS = np.zeros((len(CONTEXTS), len(SCORERS)))
-_SHIFTS[:, SCORERS.index("popular")] = _MORE_OF_POPULAR
+_SHIFTS[:, SCORERS.index("popular")] = 0.0, 0.3, 0.6, 0.6  # by context
+_SHIFTS[:, SCORERS.index("returners")] = 0.0, 0.3, 0.6, 0.0
+_SHIFTS[:, SCORERS.index("newcomers")] = 0.0, 0.0, 0.0, 0.6
 _TOTAL = float(np.abs(PRESET).sum())
 COMPETE = 100
 """How many of the best items an event's item is chosen from."""
@@ -106,15 +109,24 @@ class Combiner(RowArrays):
     @property
     def weights(self) -> NDArray[np.float32]:
         """The weights in each context, shape (len(CONTEXTS), len(SCORERS))."""
-        return (self.base + self.shifts).astype(np.float32)
+        return (HEARD * (self.base + self.shifts)).astype(np.float32)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over :meth:`state`; of format 3 it has one hit rate, and a context less, which is at its start."""
-        fresh, unlike = Combiner(), ("shifts", "shift_sums", "taught", "hits")
-        for name in unlike:
-            known = state[name] if name != "hits" else np.atleast_2d(state[name])
-            getattr(fresh, name)[: len(known)] = known
-        super().restore(state | {name: getattr(fresh, name) for name in unlike})
+        """Take over :meth:`state`; what format 3 does not know is at its start."""
+        super().restore(state if len(state["base"]) == len(SCORERS) else self._completed(state))
+
+    def _completed(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return a state of format 3, which has a context and the audiences less, with these as they are here."""
+        completed = self.state(0)
+        known = np.array([name not in AUDIENCES for name in SCORERS])
+        contexts = len(state["taught"])
+        for name in ("base", "base_sums"):
+            completed[name][known] = state[name]
+        for name in ("shifts", "shift_sums"):
+            completed[name][:contexts, known] = state[name]
+        completed["taught"][:contexts] = state["taught"]
+        completed["sharpness"] = state["sharpness"]
+        return completed
 
     def arrays(self) -> Choices:
         """Return the arrays as the kernels take them."""
@@ -174,12 +186,12 @@ def learn(target, context, own, stand, candidate, t, scores, z, rows, best, c):
     centres, factors = np.empty(n_own), np.empty(n_own)
     own_moments(own, candidate, t.allow_repeats, centres, factors)
     scores[:] = np.float32(0.0)
+    weights = HEARD[context] * (c.base + c.shifts[context])
     for f in range(n):
-        weight = c.base[f] + c.shifts[context, f]
         if f < n_own:
-            _add(np.float32(weight * factors[f]), own[f], scores)
+            _add(np.float32(weights[f] * factors[f]), own[f], scores)
         else:
-            _add(np.float32(weight), stand[f - n_own], scores)
+            _add(np.float32(weights[f]), stand[f - n_own], scores)
     above = _above(scores, target, candidate)
     hits = c.hits[min(c.ranked[0] // WATCHED, WINDOWS - 1)]
     c.ranked[0] += 1
@@ -200,7 +212,7 @@ def learn(target, context, own, stand, candidate, t, scores, z, rows, best, c):
             z[j, f] = (own[f, rows[j]] - centres[f]) * factors[f]
         for f in range(n - n_own):
             z[j, n_own + f] = stand[f, rows[j]]
-    _step(z[: m + 1], context, c)
+    _step(z[: m + 1], weights, context, c)
 
 
 @inline
@@ -218,7 +230,7 @@ def _above(scores, target, candidate):
 
 
 @inline
-def _step(z, context, c):
+def _step(z, weights, context, c):
     """Take one step against the gradient of −log of the last row's share."""
     m, n = z.shape
     beta = c.sharpness[0]
@@ -227,7 +239,7 @@ def _step(z, context, c):
     for j in range(m):
         shares[j] = 0.0
         for f in range(n):
-            shares[j] += beta * (c.base[f] + c.shifts[context, f]) * z[j, f]
+            shares[j] += beta * weights[f] * z[j, f]
         largest = max(largest, shares[j])
     total = 0.0
     for j in range(m):
@@ -240,8 +252,10 @@ def _step(z, context, c):
             gradient[f] += error * z[j, f]
     along = 0.0
     for f in range(n):
-        along += gradient[f] * (c.base[f] + c.shifts[context, f])
+        along += gradient[f] * weights[f]
     for f in range(n):
+        if not HEARD[context, f]:
+            continue
         if context != NEWCOMER:  # he says nothing of others
             g = beta * gradient[f] + _PULL * (c.base[f] - PRESET[f])
             c.base_sums[f] += g * g

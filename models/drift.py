@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from river._river_rust.drift import AdaptiveWindowing
 
 from models.combine import SCORERS
+from models.scorers.audiences import AUDIENCES
 
 NAMES = (*SCORERS, "blend")
 _SURENESS = 0.002  # chance of a false alarm at each look, by ADWIN's bound
@@ -78,6 +79,8 @@ class Drift:
         return {"windows": pickle.dumps(self._windows, protocol=5), "alarms": self.alarms.copy()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over :meth:`state`. The bytes come from our own checkpoints only."""
-        self._windows = pickle.loads(state["windows"])
-        self.alarms = state["alarms"].copy()
+        """Take over :meth:`state`; in format 3 there are no audiences. The bytes come from our own checkpoints only."""
+        known = [len(state["alarms"]) == len(NAMES) or name not in AUDIENCES for name in NAMES]
+        for index, window in zip(np.flatnonzero(known), pickle.loads(state["windows"]), strict=True):
+            self._windows[index] = window
+        self.alarms[known] = state["alarms"]

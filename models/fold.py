@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from contracts.learning import HISTORY
 from models import attributes, combine, combiner
-from models.combine import Tables, context_of
+from models.combine import KNOWN_AFTER, RETURNS_AFTER_S, Tables, context_of
 from models.combiner import COMPETE, WATCHED, WINDOWS, Choices
 from models.content import examples
 from models.content.examples import Content, Waiting, is_milestone
 from models.kernel import draw, inline, kernel
 from models.opinions import DISLIKED, opinion_of, rated
-from models.scorers import cooccurrence, embeddings, popularity, recency, repeats
+from models.scorers import audiences, cooccurrence, embeddings, popularity, recency, repeats
 from models.scorers.embeddings import DIMENSIONS, ENOUGH_KNOWN, NEGATIVES
 
 
@@ -131,6 +131,10 @@ def fold(e, first, m):
             if reach >= 0:
                 reach = max(reach, row + 1)
         popularity.learn(row, weight, e.time[index], t.popularity)
+        if e.gap[index] > RETURNS_AFTER_S:
+            audiences.learn(row, weight, audiences.RETURNERS, t.audiences)
+        if length <= KNOWN_AFTER:
+            audiences.learn(row, weight, audiences.NEWCOMERS, t.audiences)
         recency.learn(row, t.recency)
         repeats.learn(row, mine, t.repeats)
         cooccurrence.learn(row, weight, mine, t.pairs)

@@ -26,6 +26,7 @@ from models.fold import Events, Model, fold
 from models.life import Life
 from models.opinions import split
 from models.ratings import RatingModel
+from models.scorers.audiences import Audiences
 from models.scorers.cooccurrence import Cooccurrence
 from models.scorers.embeddings import Embeddings
 from models.scorers.popularity import Popularity
@@ -87,6 +88,7 @@ class ItemModel:
         self.catalogue = Catalogue(self._life.admit_after)
         capacity = self.catalogue.capacity
         self.popularity = Popularity(capacity)
+        self.audiences = Audiences(capacity)
         self.recency = Recency(capacity)
         self.repeats = Repeats(capacity)
         self.pairs = Cooccurrence(capacity)
@@ -150,6 +152,7 @@ class ItemModel:
             self.embeddings.arrays(n),
             self.pairs.arrays(n),
             self.popularity.arrays(n),
+            self.audiences.arrays(n),
             self.recency.arrays(n),
             self.repeats.arrays(n),
             self.combiner.weights,
@@ -224,7 +227,8 @@ class ItemModel:
         self.catalogue.restore(state["catalogue"])
         self._grow()
         for name, part in self._parts().items():
-            part.restore(state[name])
+            if name in state:  # audiences are in no checkpoint of format 3
+                part.restore(state[name])
         self.content.restore(state["content"])
         self.attributes.restore(state["attributes"])
         self.combiner.restore(state["combiner"])
@@ -234,6 +238,7 @@ class ItemModel:
     def _parts(self) -> dict[str, RowArrays]:
         return {
             "popularity": self.popularity,
+            "audiences": self.audiences,
             "recency": self.recency,
             "repeats": self.repeats,
             "pairs": self.pairs,

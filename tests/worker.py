@@ -68,7 +68,7 @@ class Worker:
         own = self.process.pid
         if not self._respawn:
             return own
-        with contextlib.suppress(FileNotFoundError):  # ended
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended
             self._child = int(Path(f"/proc/{own}/task/{own}/children").read_text() or self._child)
         return self._child
 

@@ -72,7 +72,7 @@ class Worker:
             return own
         try:
             return int(Path(f"/proc/{own}/task/{own}/children").read_text() or 0)
-        except FileNotFoundError:  # it has given up
+        except (FileNotFoundError, ProcessLookupError):  # it has given up
             return 0
 
     def start(self, failpoint: str = "") -> None:

@@ -32,7 +32,8 @@ def learning_moves_scores_the_right_way(make: Make) -> None:
     _teach_opinions(engine)
     a, b = _rare(engine)
     before = _standings(engine, a, b)
-    learned(engine, visits([[a, b]] * _TAUGHT, _LATER))
+    learned(engine, visits([[a, b]] * (_TAUGHT - 5), _LATER))
+    learned(engine, visits([[a, b]] * 5, _LATER + 1, apart_ms=2 * 3600 * 1000))  # these come back for B
     after = _standings(engine, a, b)
     for name, was in before.items():
         demand(after[name] > was, f"{name} rates {b} {was:.3f} before and {after[name]:.3f} after many chose it")

@@ -57,10 +57,10 @@ def stream(n: int, seed: int = 0, types: Sequence[str] = TYPES, items: int = ITE
     return made
 
 
-def visits(histories: Sequence[Sequence[str]], start: int) -> list[Click | Rating]:
-    """Return the clicks of one new user for each history, his items in order, a second apart."""
+def visits(histories: Sequence[Sequence[str]], start: int, apart_ms: int = 1000) -> list[Click | Rating]:
+    """Return the clicks of one new user for each history, his items in order."""
     return [
-        Click(f"v{start}-{number}", item, start + 60_000 * number + 1000 * place)
+        Click(f"v{start}-{number}", item, start + 60_000 * number + apart_ms * place)
         for number, history in enumerate(histories)
         for place, item in enumerate(history)
     ]

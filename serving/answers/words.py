@@ -17,6 +17,8 @@ _RESTS_ON = {
 _SHARED = {
     "popular": "popular with everyone",
     "trending": "more and more people choose it",
+    "returners": "people who come back choose it first",
+    "newcomers": "newcomers choose it",
     "latest": "new in the catalogue",
     "embeddings": "it suits the taste so far",
 }

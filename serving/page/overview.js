@@ -10,7 +10,8 @@ const SILENT_MS = 4000; // a worker speaks twice a second
 const WORDS = {
   embeddings: "taste (embeddings)", followed: "follows the last items", together: "goes with the last items",
   opinion: "opinions", again: "had before", popular: "popular", trending: "trending", recent: "recent",
-  daily: "popular today", weekly: "popular this week", blend: "all together",
+  daily: "popular today", weekly: "popular this week", returners: "popular on coming back",
+  newcomers: "popular with newcomers", blend: "all together",
 };
 
 export class Overview {

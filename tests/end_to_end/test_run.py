@@ -47,15 +47,16 @@ def numbers_of(home: Path) -> dict[str, Any]:
     return numbers
 
 
-def children(pid: int) -> list[int]:
-    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    rows = [tuple(map(int, row.split())) for row in table.splitlines()]
-    return [child for child, parent in rows if parent == pid]
+def children(pid: int, command: str = "") -> list[int]:
+    """The children of a process that have this in their command line."""
+    shown = ["ps", "--ppid", str(pid), "-ww", "-o", "pid=,args="]  # at once: each may be gone in a moment
+    table = subprocess.run(shown, capture_output=True, text=True).stdout  # status 1: there are none
+    return [int(row.split(maxsplit=1)[0]) for row in table.splitlines() if command in row]
 
 
 def workers(pid: int) -> list[int]:
     """The workers among its children: what compiles, and then works."""
-    return [child for child in children(pid) if "commands.running.child" in Path(f"/proc/{child}/cmdline").read_text()]
+    return children(pid, "commands.running.child")
 
 
 def alive(pids: Sequence[int]) -> list[int]:

@@ -37,17 +37,16 @@ def test_a_service_is_not_ready_before_it_ends_and_answers_until_then(
             deadline = time.monotonic() + TIMEOUT_S
             while httpx.get(f"{address}/ready").status_code != 200:  # in a moment: the socket is open before the server
                 assert time.monotonic() < deadline
-            half = asked_by_half(address)
-            process.send_signal(signal.SIGTERM)
-            while httpx.get(f"{address}/ready").status_code == 200:
-                assert time.monotonic() < deadline
-            assert "about to end" in httpx.get(f"{address}/ready").text
-            assert httpx.get(f"{address}/popular").status_code == 200
-            assert httpx.get(f"{address}/health").status_code == 200
-            while is_listening(address):
-                assert time.monotonic() < deadline
-            with half:  # what was under way is answered by a server that takes nothing new
-                half.sendall(BODY[3:])
+            with asked_by_half(address) as half:
+                process.send_signal(signal.SIGTERM)
+                while httpx.get(f"{address}/ready").status_code == 200:
+                    assert time.monotonic() < deadline
+                assert "about to end" in httpx.get(f"{address}/ready").text
+                assert httpx.get(f"{address}/popular").status_code == 200
+                assert httpx.get(f"{address}/health").status_code == 200
+                while is_listening(address):
+                    assert time.monotonic() < deadline
+                half.sendall(BODY[3:])  # what was under way is answered by a server that takes nothing new
                 assert half.makefile("rb").readline().startswith(b"HTTP/1.1 200")
             assert process.wait(TIMEOUT_S) == 0
         finally:
@@ -72,7 +71,7 @@ def asked_by_half(address: str) -> socket.socket:
 def is_listening(address: str) -> bool:
     try:
         socket.create_connection(("127.0.0.1", urlsplit(address).port)).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: the socket was closed while we stood in its queue
         return False
     return True
 

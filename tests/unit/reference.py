@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from contracts.learning import HISTORY
 from models.combine import EMBEDDINGS, OWN, STANDING, Tables
 from models.profiles import Profiles
+from models.scorers.audiences import Chosen
 from models.scorers.cooccurrence import UNITS, WINDOW, Pairs
 from models.scorers.embeddings import DECAYS
 from models.scorers.popularity import Counts
@@ -136,8 +137,8 @@ def own(profile: Profiles, t: Tables) -> Array:
     return scores
 
 
-def decayed(c: Counts) -> Array:
-    """Return the popularity counts in events of now, shape (rows, half-lives)."""
+def decayed(c: Counts | Chosen) -> Array:
+    """Return the counts in events of now, shape (rows, half-lives) or (rows, audiences)."""
     return np.asarray(c.counts * 0.5**c.ages)
 
 
@@ -158,7 +159,7 @@ def moments(scores: Array, candidate: NDArray[np.bool_]) -> tuple[float, float]:
 
 def standing(t: Tables) -> Array:
     """Return what the standing scorers say of all items, standardised over the known ones; counts of others: 0."""
-    scores = np.concatenate([np.sqrt(decayed(t.popularity)).T, [recency(t.recency)]])
+    scores = np.concatenate([np.sqrt(decayed(t.popularity)).T, np.sqrt(decayed(t.audiences)).T, [recency(t.recency)]])
     assert len(scores) == len(STANDING)
     for each in scores:
         mean, inverse = moments(each, t.known)

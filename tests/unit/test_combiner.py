@@ -7,7 +7,7 @@ import pytest
 from workload import events, learned
 
 from models import combiner
-from models.combine import CONTEXTS, NEWCOMER, OWN, SCORERS, STANDING, Tables
+from models.combine import CONTEXTS, HEARD, NEWCOMER, OWN, SCORERS, STANDING, Tables
 from models.combiner import COMPETE, HIT_DEPTH, PRESET, WATCHED, WINDOWS, Combiner, is_due, learn, teaches
 from models.engine import Engine
 
@@ -28,7 +28,8 @@ class Reference:
         for f in range(len(OWN)):
             deviation = z[f][candidate].std()
             z[f] = (z[f] - z[f][candidate].mean()) / deviation if deviation > 1e-6 else 0.0
-        weights = self.base + self.shifts[context]
+        heard = HEARD[context]
+        weights = heard * (self.base + self.shifts[context])
         blend = weights @ z
         others = [int(x) for x in np.argsort(-blend, kind="stable") if candidate[x] and x != target]
         if (blend[others] > blend[target]).sum() >= 200:
@@ -40,10 +41,10 @@ class Reference:
         gradient = z @ shares
         along = self.sharpness * gradient @ weights
         if context != NEWCOMER:  # he says nothing of others
-            g = self.sharpness * gradient + 1e-3 * (self.base - PRESET)
+            g = heard * (self.sharpness * gradient + 1e-3 * (self.base - PRESET))
             self.base_sums += g**2
             self.base -= 0.03 * g / np.sqrt(self.base_sums)
-        g = self.sharpness * gradient + 1e-3 * (self.shifts[context] - self.start[context])
+        g = heard * (self.sharpness * gradient + 1e-3 * (self.shifts[context] - self.start[context]))
         self.shift_sums[context] += g**2
         self.shifts[context] -= 0.03 * g / np.sqrt(self.shift_sums[context])
         self.sharpness_sum += along**2
@@ -146,10 +147,9 @@ def test_contexts_learn_what_differs_between_them_and_share_what_does_not(t: Tab
     going_on, returning, away, new = combined.weights
     assert away[SCORERS.index("daily")] > going_on[SCORERS.index("daily")] + 0.2
     assert going_on[0] > away[0] + 0.2
-    others = [f for f, name in enumerate(SCORERS) if name != "popular"]
-    for weights, shifts in ((returning, combined.shifts[1]), (new, combined.shifts[3])):
-        np.testing.assert_allclose(weights, combined.base + shifts, rtol=1e-6)
-        assert not shifts[others].any()  # nobody came back, nobody was new
+    for weights, context in ((returning, 1), (new, 3)):  # nobody came back, nobody was new
+        assert np.array_equal(combined.shifts[context], Combiner().shifts[context])
+        np.testing.assert_allclose(weights, HEARD[context] * (combined.base + combined.shifts[context]), rtol=1e-6)
 
 
 def hostile(draw: np.random.Generator, n: int) -> Choice:
