@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -21,16 +22,35 @@ from models.kernel import COMPILED
 from models.warmup import warm_up
 from tests.own import own_settings, unused_name
 
-PROCESSES = 2, 4
-"""At least and at most: on a machine of one core two still gain, and each takes half a gigabyte."""
+UNIT = Path(__file__).parent / "unit"
+PROCESSES = 4
+"""At most: each takes half a gigabyte."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Say how many processes share the tests; ``-n`` on the command line decides otherwise."""
     if not all(Path(name).is_dir() for name in config.args) or config.option.capture == "no":
         return 0
-    least, most = PROCESSES
-    return min(max(len(os.sched_getaffinity(0)), least), most)
+    return min(len(os.sched_getaffinity(0)) + 1, PROCESSES)  # one more than cores: while one waits
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal the files of tests that wait for services to the processes; tests of one part follow, and even out the end."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    waiting: dict[Path, list[pytest.Item]] = {}
+    quick = []
+    for item in items:
+        if UNIT in item.path.parents:
+            quick.append(item)
+        else:
+            waiting.setdefault(item.path, []).append(item)
+    dealt: list[pytest.Item] = []
+    for process in range(processes):
+        share = list(chain.from_iterable(list(waiting.values())[process::processes]))
+        size = (len(items) - len(dealt)) // (processes - process)  # as pytest-xdist cuts the list
+        dealt += [*share, *quick[: max(0, size - len(share))]]
+        del quick[: max(0, size - len(share))]
+    items[:] = dealt + quick
 
 
 @pytest.fixture(scope="session", autouse=True)

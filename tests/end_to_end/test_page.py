@@ -21,6 +21,7 @@ from benchmarks.parts.browser import chromium
 from contracts.events import Click, Item
 from infra.redis import LocalRedis
 from infra.settings import Kafka, Redis, Settings
+from models.combine import SCORERS
 from serving.routes.page import FOLDER
 from tests.worker import TIMEOUT_S, Worker, configured, publish, working
 
@@ -182,7 +183,7 @@ def test_the_page_shows_the_last_minutes_the_scorers_and_the_workers_at_once(sta
     with stack.page() as page:
         expect(page.locator("#state")).to_have_text("Live, one worker")
         expect(page.locator("#workers tbody tr")).to_contain_text("0–3")
-        expect(page.locator("#scorers tbody tr")).to_have_count(11)
+        expect(page.locator("#scorers tbody tr")).to_have_count(len(SCORERS) + 1)
         figure = page.locator("#chart-rates .canvas")
         expect(figure).to_have_attribute("aria-label", re.compile(r"now events \d"))
         expect(page.locator("#tiles .figure").nth(4)).to_have_text(re.compile(r"%$"))

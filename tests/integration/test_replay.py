@@ -47,6 +47,16 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def history(settings: Settings) -> Settings:
     """A deployment whose topics hold items, users and three thousand events of some weeks."""
+    return published(settings, 3000)
+
+
+@pytest.fixture
+def short(settings: Settings) -> Settings:
+    """The same with events for five blocks."""
+    return published(settings, 5 * SMALL)
+
+
+def published(settings: Settings, n: int) -> Settings:
     ensure_topics(settings)
     publish(
         settings,
@@ -58,7 +68,7 @@ def history(settings: Settings) -> Settings:
         Item("i8", deleted=True),
         User("u1", attributes={"country": "no"}),
         User("blank", attributes={"country": "no"}),
-        *events(3000, users=40),
+        *events(n, users=40),
     )
     return settings
 
@@ -176,19 +186,19 @@ KILLED_AT = (
 
 @pytest.mark.parametrize("after", [False, True])
 def test_a_replay_that_is_killed_at_any_step_goes_on_to_the_same_model_and_states(
-    history: Settings, monkeypatch: pytest.MonkeyPatch, after: bool
+    short: Settings, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
-    run(history, "whole")
+    run(short, "whole")
     for owner, method, which in KILLED_AT:
         with monkeypatch.context() as patch:
             patch.setattr(owner, method, cut_short(getattr(owner, method), which, after))
             with pytest.raises(Killed):
-                run(history, method, save_s=0.0)
+                run(short, method, save_s=0.0)
         with pytest.raises(HeadraceError, match="was interrupted: `headrace replay --namespace"):
-            run(history, method)
-        assert run(history, method, resume=True).phase == "done"
-        assert content(history, method) == content(history, "whole")
-        assert model(history, method) == model(history, "whole")
+            run(short, method)
+        assert run(short, method, resume=True).phase == "done"
+        assert content(short, method) == content(short, "whole")
+        assert model(short, method) == model(short, "whole")
 
 
 def cut_short(step: Callable[..., Any], which: int, after: bool) -> Callable[..., Any]:
