@@ -35,7 +35,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal the files of tests that wait for services to the processes; tests of one part follow, and even out the end."""
+    """Deal out the files of tests that wait for services; tests of one part follow, and even out the end."""
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     waiting: dict[Path, list[pytest.Item]] = {}
     quick = []
