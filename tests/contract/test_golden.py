@@ -17,7 +17,9 @@ from contracts.learning import decode_lessons
 from contracts.marks import decode_mark, salt_of
 from contracts.redis import decode_vector
 from models.checks import differences
+from models.combine import SCORERS
 from models.item_model import FORMAT as MODEL
+from models.scorers.audiences import AUDIENCES
 from models.user_state import FORMAT as USER
 from models.users import UserTable
 from serving.reading import values
@@ -87,6 +89,23 @@ def test_checkpoints_of_every_version_are_read_whole(path: Path, tmp_path: Path)
     held, rows = model.ratings.rows(), expected.ratings.rows()
     assert held["users"].keys() == rows["users"].keys()
     assert held["items"].keys() == rows["items"].keys()
+
+
+def test_of_format_3_all_weights_are_kept_and_the_audiences_begin(tmp_path: Path) -> None:
+    checkpoints, model = golden.model.put(golden.FOLDER / "model-3.xz", tmp_path), golden.model.new()
+    checkpoints.restore(model)
+    state = checkpoints.read()
+    assert state is not None
+    old, known = state["combiner"], np.array([name not in AUDIENCES for name in SCORERS])
+    for name in ("base", "base_sums"):
+        assert np.array_equal(getattr(model.combiner, name)[known], old[name])
+    for name in ("shifts", "shift_sums"):
+        assert np.array_equal(getattr(model.combiner, name)[: len(old["taught"]), known], old[name])
+    assert np.array_equal(model.drift.alarms[[*np.flatnonzero(known), -1]], state["drift"]["alarms"])
+    fresh = golden.model.new()
+    assert np.array_equal(model.combiner.shifts[:, ~known], fresh.combiner.shifts[:, ~known])
+    assert np.array_equal(model.combiner.taught[:3], old["taught"])
+    assert not model.audiences.counts.any()
 
 
 def test_a_checkpoint_is_written_back_as_it_was(tmp_path: Path) -> None:
